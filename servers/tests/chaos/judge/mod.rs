@@ -28,7 +28,7 @@ mod refused;
 mod results;
 
 use crate::fault::{Fault, Kind, Scope};
-use crate::history::{Answer, Call, Event, Got, How, Known, MS, SECOND, Voids};
+use crate::history::{Answer, Call, Ended, Event, Got, How, Known, MS, Outcome, Published, SECOND, Voids};
 use crate::settings::{Terms, Weather};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -288,9 +288,30 @@ impl Case {
                 let hit = self.faults.iter().filter(|fault| fault.scope.reaches(process, change.key));
                 let hit = hit.map(|fault| fault.with_reach(self.terms)).filter(|reach| touch(*reach, call));
                 change.until = hit.map(|reach| reach.1).max().unwrap_or(0).max(change.returned) + LATE;
+                change.until = change.until.max(self.told(&change));
             }
             self.changes.push(change);
         }
+    }
+
+    /// When a process has told an invalidation at the latest that was not confirmed: it by-passes the key until then, so
+    /// that it was told before the first call ended that has asked the server again. 0: it by-passes nothing.
+    fn told(&self, change: &Change) -> u64 {
+        let is_later = |of: &&Returned| {
+            (of.process, of.key) == (change.process, change.key)
+                && of.began >= change.returned
+                && of.kind != Call::Change
+        };
+        let mut later: Vec<_> = self.returned.iter().filter(is_later).collect();
+        later.sort_by_key(|of| of.ended);
+        let is_by_passed = |of: &&Returned| {
+            let Answer::Value(got) = of.answer else { return of.answer == Answer::Ended(Ended::Down) };
+            got.outcome == Outcome::Own || got.published == Published::CutOff
+        };
+        if change.voids != Voids::Invalidate || !later.first().is_some_and(is_by_passed) {
+            return 0;
+        }
+        later.iter().find(|of| !is_by_passed(of)).map_or(u64::MAX, |of| of.ended)
     }
 
     /// Judges.

@@ -147,6 +147,22 @@ fn g1_changes_and_time_outs_are_reasons() {
     let mut story = overlap();
     story.changes(3, 9, Voids::SetIf, [15, 25], Known::Refused);
     story.is(&["G1", "G9"]);
+    // An invalidation comes late while its process by-passes the key, and not once that has asked the server again.
+    for (first, second, laws) in [
+        (Ended::Down, Ended::Down, &[][..]),
+        (Ended::Nothing, Ended::Down, &["G1", "G9"]),
+        (Ended::Down, Ended::Nothing, &["G1", "G9"]),
+    ] {
+        let mut story = Story::default();
+        story.changes(3, 9, Voids::Invalidate, [1, 3], Known::InDoubt);
+        story.returns(3, 8, Call::Value, [3000, 3001], Answer::Ended(first));
+        story.returns(3, 9, Call::Value, [3500, 3501], Answer::Ended(second));
+        story.suffers(Kind::BlackHole, Scope::process(3), [1, 3600]);
+        story.creates(1, 1, [9005, 9010, 9050], Published::Refused);
+        story.creates(2, 2, [9020, 9030, 9060], Published::Fresh);
+        story.note(1, Event::Overlapped { key: KEY, at: 9050 * MS });
+        story.is(laws);
+    }
     let hangs = |second: u64| {
         let mut story = Story::default();
         story.creates(1, 1, [5, 10, 2000], Published::Refused);
