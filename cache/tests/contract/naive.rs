@@ -8,6 +8,8 @@
 //! - A lease ends for those who claim. If nothing was written to the item since, its holder is granted on: but not one
 //!   that looks first, since the item said more, when its lease began, than its entry and the grant. (How long that lasts
 //!   depends on the item's lifetime: the scripts leave such holders out.)
+//! - A grant that was given where no item was is known by its claim, and by no number of another item's. (The scripts
+//!   leave out the holders of a token that was granted in two items.)
 //! - A claim for no time writes nothing, and its holder is known by the token alone.
 
 use bytes::Bytes;
@@ -67,8 +69,10 @@ pub struct Naive {
     stock: Stock,
     grants: HashMap<Slot, Grant>,
     tombstones: HashMap<Slot, Grant>,
-    /// The tokens whose leases have ended.
+    /// The tokens whose leases have ended, or that were granted in two items.
     late: HashSet<Token>,
+    /// The item in which a token was granted first.
+    homes: HashMap<Token, Slot>,
     /// The number of the latest claim's grant.
     claimed: u64,
     /// The latest writing of each item.
@@ -99,13 +103,14 @@ fn left(now: u64, end: End) -> String {
 
 impl Naive {
     pub fn new(has_tombstones: bool, has_items: bool, sees_rest: bool) -> Naive {
-        let (stock, grants, tombstones, late, written) = <_>::default();
+        let (stock, grants, tombstones, late, homes, written) = <_>::default();
         let (now, life, states, beats) = <_>::default();
         Naive {
             stock,
             grants,
             tombstones,
             late,
+            homes,
             claimed: 0,
             written,
             now,
@@ -281,6 +286,9 @@ impl Naive {
         }
         let number = self.written.get(&slot).copied().filter(|_| self.has_items).unwrap_or(self.numbers + 1);
         self.grants.insert(slot, Grant { token: claim.token, number, beat: 0, marked: false, looks: false, end });
+        if *self.homes.entry(claim.token).or_insert(slot) != slot {
+            self.late.insert(claim.token);
+        }
         self.begin(slot, end);
         format!("granted {failures}")
     }
@@ -325,8 +333,8 @@ impl Naive {
         }
     }
 
-    /// Whether the grant of a token in an item has had its lease. What its holder may still do depends on how long the
-    /// item lives, which nobody sees from outside.
+    /// Whether the grant of a token in an item has had its lease: what its holder may still do depends on how long the
+    /// item lives, which nobody sees from outside. Or whether the token has had a grant in another item.
     pub fn is_late(&self, token: Token) -> bool {
         let over = |grant: &Grant| grant.token == token && grant.end.is_some_and(|end| end <= self.now);
         self.has_items && (self.late.contains(&token) || self.grants.values().any(over))

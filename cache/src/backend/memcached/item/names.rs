@@ -54,6 +54,7 @@ impl Sending {
     }
 
     /// What its grant was written over.
+    #[must_use]
     pub fn base(self) -> u64 {
         ADDED | u64::from(self.0)
     }

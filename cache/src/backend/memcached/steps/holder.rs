@@ -22,11 +22,10 @@ fn own(found: Found, grant: &Grant, now: u64) -> Result<Item, Refusal> {
         Found::Item(item) => item,
     };
     match item.held(now) {
-        None => Err(Refusal::Gone),
         Some(held) if held.token != grant.token => Err(Refusal::Overtaken),
         Some(held) if item.is_of(number, held) => Ok(item),
-        // A claim with this token has come late, after the end of the caller's grant.
-        Some(_) => Err(Refusal::Gone),
+        // Nobody's; or that of a claim with this token which has come late, after the end of the caller's grant.
+        _ => Err(Refusal::Gone),
     }
 }
 
