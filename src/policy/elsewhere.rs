@@ -82,6 +82,8 @@ impl Policy {
     /// ```
     #[must_use]
     pub fn due_after(&self, lifetime: Duration, cost: Duration) -> Option<Duration> {
+        // (Without early renewal there is nothing to draw for.)
+        self.early.as_ref()?;
         self.due_after_by(lifetime, cost, 1.0 - random())
     }
 
