@@ -106,11 +106,10 @@ impl StoredKey {
 
     fn with_suffix(mut full: String, whole: Option<Arc<str>>, shape: Shape) -> StoredKey {
         let place = full.len();
-        let mut digits = itoa::Buffer::new();
         full.push('@');
-        full.push_str(digits.format(shape.schema));
+        append(shape.schema, &mut full);
         full.push('.');
-        full.push_str(digits.format(shape.format.number()));
+        append(u32::from(shape.format.number()), &mut full);
         StoredKey { full, place, whole, shape }
     }
 
@@ -150,6 +149,14 @@ impl StoredKey {
     #[must_use]
     pub fn shape(&self) -> Shape {
         self.shape
+    }
+}
+
+/// Appends a number. Most schemas and formats are one digit.
+fn append(number: u32, out: &mut String) {
+    match u8::try_from(number) {
+        Ok(digit @ 0..=9) => out.push(char::from(b'0' + digit)),
+        _ => out.push_str(itoa::Buffer::new().format(number)),
     }
 }
 
