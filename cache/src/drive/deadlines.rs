@@ -125,7 +125,7 @@ impl Deadlines {
         part: usize,
         at: Duration,
         mut future: Pin<&mut F>,
-    ) -> impl Future<Output = Result<F::Output, Over>> {
+    ) -> impl Future<Output = Result<F::Output, Over>> + Unpin {
         let at = u64::try_from(at.as_nanos()).unwrap_or(NEVER);
         let mut place = Place { deadlines: self, part: &self.parts[part % PARTS], key: None };
         poll_fn(move |cx| match future.as_mut().poll(cx) {

@@ -37,35 +37,41 @@ use crate::slot::Value;
 use crate::slots::Alone;
 use std::borrow::Borrow;
 use std::hash::Hash;
-use std::pin::pin;
+use std::ops::ControlFlow;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What has become of the first look of an access.
-pub(crate) enum First<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> {
-    Ended(Result<Ended<V>, GetError>),
-    GoesOn(Going<O, V>),
-}
+/// What has become of the first look of an access: it has ended, or it goes on. `None`: nothing was done yet, as there
+/// is no backend.
+pub(crate) type First<O, V> = ControlFlow<Result<Ended<V>, GetError>, Option<Box<Going<O, V>>>>;
 
 /// An access that goes on after its first look.
 pub(crate) struct Going<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> {
-    drive: Box<Drive<O, V>>,
+    drive: Drive<O, V>,
     /// What is to be done next.
     action: Action<Value<V>>,
     entered: Entered,
 }
 
 /// How an access begins.
-enum Start<'a, O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> {
-    Alone { alone: Alone<'a>, key: O, stored: StoredKey },
-    WithOthers(Held<O, V>),
+enum Start<'a, O, F> {
+    Alone {
+        alone: Alone<'a>,
+        key: O,
+        stored: StoredKey,
+    },
+    /// (In a box: a light look has no room for this.)
+    WithOthers(Pin<Box<F>>),
+    /// There is no backend.
+    NoLook,
 }
 
 /// An access that has begun.
 struct Light<'a, O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> {
     core: &'a Arc<Core<O, V>>,
     slot: Held<O, V>,
-    wants: Wants,
+    wants: &'a Wants,
     access: Access<Value<V>>,
     entered: EnteredFor<'a>,
 }
@@ -74,24 +80,9 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Lig
     /// Tells the round what has happened, and returns what to do next. Without the turn an access watches no holder,
     /// whose times must not go back: so `now` may be that of a moment ago.
     fn step(&mut self, event: Event<Value<V>>, now: Duration) -> Action<Value<V>> {
-        let (action, dropped) = self.core.step(&self.slot, &self.wants, &mut self.access, event, || now);
+        let (action, dropped) = self.core.step(&self.slot, self.wants, &mut self.access, event, || now);
         drop(dropped);
         action
-    }
-
-    /// Makes the first look of an access that has a round.
-    async fn look(mut self, began: Duration, most: Duration) -> First<O, V> {
-        let action = self.step(Event::Begin, began);
-        if !matches!(action, Action::Look) {
-            return self.go_on(|_| action);
-        }
-        let reply = if most.is_zero() {
-            Err(Over::Time)
-        } else {
-            let looking = pin!(self.core.look(&self.slot, began));
-            self.core.in_bounds(self.slot.hash(), began.saturating_add(most), looking).await
-        };
-        self.replied(reply, began, most)
     }
 
     /// Takes the reply to the first look, which had so much time.
@@ -105,7 +96,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Lig
         let spent = now.saturating_sub(began);
         let found = match reply {
             Ok(Ok(found)) => found,
-            Err(Over::Region) => return First::Ended(Err(GetError::Closed)),
+            Err(Over::Region) => return First::Break(Err(GetError::Closed)),
             no_answer => {
                 return self.go_on(|drive| {
                     drive.spend(spent);
@@ -133,61 +124,101 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Lig
         };
         let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
         self.core.served(&self.slot, outcome, value.age(now));
-        First::Ended(Ok(Ended::of(Got::new(value, outcome, None, now))))
+        First::Break(Ok(Ended::of(Got::new(value, outcome, None, now))))
     }
 
     /// The access goes on, with what `next` says is to be done next.
     fn go_on(self, next: impl FnOnce(&mut Drive<O, V>) -> Action<Value<V>>) -> First<O, V> {
         let Light { core, slot, wants, access, entered } = self;
-        let mut drive = Box::new(Drive::going_on(core, slot, wants, access));
+        let mut drive = Drive::going_on(core, slot, *wants, access);
         let action = next(&mut drive);
-        First::GoesOn(Going { drive, action, entered: entered.stay() })
+        First::Continue(Some(Box::new(Going { drive, action, entered: entered.stay() })))
     }
 }
 
 impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Core<O, V> {
-    /// Makes the first look of an access.
-    #[allow(clippy::manual_async_fn)] // The future of an `async fn` has room for what it is given twice.
-    pub(crate) fn first<Q>(self: &Arc<Self>, key: &Q, wants: Wants) -> impl Future<Output = First<O, V>> + Send
+    /// Makes the first look of an access, if there is a backend.
+    pub(crate) fn first<'a, Q>(
+        self: &'a Arc<Self>,
+        key: &'a Q,
+        wants: &'a Wants,
+    ) -> impl Future<Output = First<O, V>> + Send + 'a
     where
         Q: ToOwned<Owned = O> + Hash + Eq + ?Sized,
         O: Borrow<Q>,
     {
-        let start = match self.alone(key, wants) {
-            Some(alone) => {
-                let key = key.to_owned();
-                let stored = (self.write)(&key);
-                Start::Alone { alone, key, stored }
-            }
-            None => Start::WithOthers(self.hold(key)),
+        let mut start = if !self.store.has_leases() {
+            Start::NoLook
+        } else if let Some(alone) = self.alone(key, *wants) {
+            let key = key.to_owned();
+            let stored = (self.write)(&key);
+            Start::Alone { alone, key, stored }
+        } else {
+            Start::WithOthers(Box::pin(self.first_with_others(self.hold(key), wants)))
         };
+        // (Nothing is moved out of `start`, or the future would have room for it twice.)
         async move {
-            let Some(entered) = self.closing.enter_for_now() else { return First::Ended(Err(GetError::Closed)) };
-            let began = self.time.now();
-            let most = wants.timeout.map_or(self.backend_timeout, |own| own.min(self.backend_timeout));
-            let until = began.saturating_add(most);
-            let (alone, key, stored) = match start {
+            let (alone, key, stored) = match &mut start {
                 Start::Alone { alone, key, stored } => (alone, key, stored),
-                // A light look has no room for this.
-                Start::WithOthers(slot) => {
-                    let access = Core::access(&slot, &wants, began);
-                    let light = Light { core: self, slot, wants, access, entered };
-                    return Box::pin(light.look(began, most)).await;
-                }
+                Start::WithOthers(looking) => return looking.as_mut().await,
+                Start::NoLook => return First::Continue(None),
             };
-            // (Pinned here, or each future that it is handed to would have room for it.)
-            let looking = pin!(self.far().look_one(&stored, began));
-            let reply = self.in_bounds(alone.hash(), until, looking).await;
-            if let Ok(Ok(Found { value: Some(value), freshness: Freshness::Fresh, .. })) = &reply
-                && wants.takes(value)
-            {
-                let (value, now) = (Arc::clone(value), self.time.nanos());
-                self.seen.far_fresh(value.age(now));
-                return First::Ended(Ok(Ended::of(Got::new(value, Outcome::Fresh, None, now))));
-            }
-            let (slot, access) = (self.hold::<O>(&key), Access::light(wants.waits(began)));
-            Light { core: self, slot, wants, access, entered }.replied(reply, began, most)
+            let Some(entered) = self.closing.enter_for_now() else { return First::Break(Err(GetError::Closed)) };
+            let began = self.time.now();
+            let reply = {
+                let mut asking = self.far().ask(stored);
+                let until = began.saturating_add(self.most(wants));
+                self.in_bounds(alone.hash(), until, Pin::new(&mut asking)).await
+            };
+            let reply = match reply {
+                Ok(Ok(looks)) => {
+                    let now = self.time.nanos();
+                    match self.far().looked(stored, looks, began, now) {
+                        Found { value: Some(value), freshness: Freshness::Fresh, .. } if wants.takes(&value) => {
+                            self.seen.far_fresh(value.age(now));
+                            return First::Break(Ok(Ended::of(Got::new(value, Outcome::Fresh, None, now))));
+                        }
+                        found => Ok(Ok(found)),
+                    }
+                }
+                Ok(Err(error)) => Ok(Err(error)),
+                Err(over) => Err(over),
+            };
+            let (slot, access) = (self.hold::<O>(key), Access::light(wants.waits(began)));
+            Light { core: self, slot, wants, access, entered }.replied(reply, began, self.most(wants))
         }
+    }
+
+    /// Makes the first look of an access that has a round. (No `async fn`: its future would have room for what it is
+    /// given twice.)
+    #[allow(clippy::manual_async_fn)]
+    fn first_with_others<'a>(
+        self: &'a Arc<Self>,
+        slot: Held<O, V>,
+        wants: &'a Wants,
+    ) -> impl Future<Output = First<O, V>> + Send + 'a {
+        async move {
+            let Some(entered) = self.closing.enter_for_now() else { return First::Break(Err(GetError::Closed)) };
+            let (began, most) = (self.time.now(), self.most(wants));
+            let access = Core::access(&slot, wants, began);
+            let mut light = Light { core: self, slot, wants, access, entered };
+            let action = light.step(Event::Begin, began);
+            if !matches!(action, Action::Look) {
+                return light.go_on(|_| action);
+            }
+            let reply = if most.is_zero() {
+                Err(Over::Time)
+            } else {
+                let looking = pin!(self.look(&light.slot, began));
+                self.in_bounds(light.slot.hash(), began.saturating_add(most), looking).await
+            };
+            light.replied(reply, began, most)
+        }
+    }
+
+    /// Returns how long the first look of an access may take.
+    fn most(&self, wants: &Wants) -> Duration {
+        wants.timeout.map_or(self.backend_timeout, |own| own.min(self.backend_timeout))
     }
 
     /// Returns a guard if the access may begin with a light look. See the [module docs](self).
@@ -204,6 +235,6 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
 impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Going<O, V> {
     /// Returns what the caller's task has of the access, what is to be done next, and its part in the region.
     pub(crate) fn into_parts(self) -> (Drive<O, V>, Action<Value<V>>, Entered) {
-        (*self.drive, self.action, self.entered)
+        (self.drive, self.action, self.entered)
     }
 }

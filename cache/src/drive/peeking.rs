@@ -10,6 +10,7 @@ use crate::round::{Found, Freshness};
 use crate::slot::Value;
 use crate::store::{Store, local};
 use crate::time::unless;
+use std::future::poll_fn;
 use std::hash::Hash;
 use std::pin::{Pin, pin};
 use std::time::Duration;
@@ -29,24 +30,26 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
     }
 
     /// Performs a look, until that time, or the end of the region. `part` is any number; looks that come at once
-    /// should have different ones.
-    #[allow(clippy::manual_async_fn)] // see `Core::first`
+    /// should have different ones. (No `async fn`: its future would have room for all that it is given twice.)
     pub(super) fn in_bounds<T>(
         &self,
         part: usize,
         until: Duration,
         look: Pin<&mut (impl Future<Output = T> + Send)>,
     ) -> impl Future<Output = Result<T, Over>> + Send {
-        async move {
-            match &self.deadlines {
-                Some(deadlines) => deadlines.until(part, until, look).await,
-                // A hit by the default clock has no room for this.
-                None => match Box::pin(self.unless_ended(self.time.until(until, look))).await {
-                    Some(reply) => reply.ok_or(Over::Time),
-                    None => Err(Over::Region),
-                },
-            }
-        }
+        let (mut by_deadlines, mut by_timer) = match &self.deadlines {
+            Some(deadlines) => (Some(deadlines.until(part, until, look)), None),
+            // A hit by the default clock has no room for this.
+            None => (None, Some(Box::pin(self.unless_ended(self.time.until(until, look))))),
+        };
+        poll_fn(move |cx| match (&mut by_deadlines, &mut by_timer) {
+            (Some(looking), _) => Pin::new(looking).poll(cx),
+            (None, Some(looking)) => looking.as_mut().poll(cx).map(|reply| match reply {
+                Some(reply) => reply.ok_or(Over::Time),
+                None => Err(Over::Region),
+            }),
+            (None, None) => unreachable!("one of them is there"),
+        })
     }
 
     /// Returns what a fresh value is that was looked up.

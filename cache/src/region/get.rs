@@ -257,29 +257,23 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Get<'_, K, V> {
     }
 
     /// Makes the first look of the access, if there is a backend. The access ends with it, or goes on.
-    async fn look_first(&self) -> ControlFlow<Result<Ended<V>, GetError>, Option<Going<K::Owned, V>>> {
-        let Get { region: Region { core, .. }, key, wants } = *self;
-        if !core.store.has_leases() {
-            return ControlFlow::Continue(None);
-        }
-        match core.first(key, wants).await {
-            First::Ended(ended) => ControlFlow::Break(ended),
-            First::GoesOn(going) => ControlFlow::Continue(Some(going)),
-        }
+    fn look_first(&self) -> impl Future<Output = First<K::Owned, V>> + Send {
+        self.region.core.first(self.key, &self.wants)
     }
 
     /// Makes the access of a value that is not kept near.
-    #[allow(clippy::manual_async_fn)] // see `Core::first`
+    #[allow(clippy::manual_async_fn)] // The future of an `async fn` has room for what it is given twice.
     pub(super) fn creating<E: Display>(
         self,
         creator: impl AsyncFnOnce(&Creation<K, V>) -> Result<Made<V>, E>,
     ) -> impl Future<Output = Result<Got<V>, CreateError<E>>> {
         async move {
-            match self.look_first().await {
-                // A hit has no room for the rest.
-                ControlFlow::Continue(going) => Box::pin(self.asking(going, creator)).await.map(value),
-                ControlFlow::Break(ended) => ended.map(value).map_err(GetError::widen),
-            }
+            let going = match self.look_first().await {
+                ControlFlow::Continue(going) => going,
+                ControlFlow::Break(ended) => return ended.map(value).map_err(GetError::widen),
+            };
+            // A hit has no room for the rest.
+            Box::pin(self.asking(going, creator)).await.map(value)
         }
     }
 
@@ -302,7 +296,7 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Get<'_, K, V> {
 
     async fn asking<E: Display>(
         self,
-        going: Option<Going<K::Owned, V>>,
+        going: Option<Box<Going<K::Owned, V>>>,
         creator: impl AsyncFnOnce(&Creation<K, V>) -> Result<Made<V>, E>,
     ) -> Result<Ended<V>, CreateError<E>> {
         // (The part in the region goes last.)
@@ -341,7 +335,7 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Get<'_, K, V> {
     #[allow(clippy::type_complexity)] // It is taken apart at once.
     fn opened(
         &self,
-        going: Option<Going<K::Owned, V>>,
+        going: Option<Box<Going<K::Owned, V>>>,
     ) -> Result<(Drive<K::Owned, V>, Action<Value<V>>, Entered), GetError> {
         if let Some(going) = going {
             return Ok(going.into_parts());
@@ -354,7 +348,7 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Get<'_, K, V> {
     }
 
     /// Makes the access, up to its creator or to its end.
-    async fn begin(self, going: Option<Going<K::Owned, V>>) -> Result<Begun<K, V>, GetError> {
+    async fn begin(self, going: Option<Box<Going<K::Owned, V>>>) -> Result<Begun<K, V>, GetError> {
         let core = &self.region.core;
         let (mut drive, action, entered) = self.opened(going)?;
         let stage = {

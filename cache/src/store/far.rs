@@ -2,7 +2,7 @@
 
 use super::aging::Aging;
 use super::{Change, Changed, Ready};
-use crate::backend::{self, Backend, BackendError, Claim, Claimed, Entry, Grant, Life, Look, Published};
+use crate::backend::{self, Backend, BackendError, Claim, Claimed, Entry, Grant, Life, Look, Pending, Published};
 use crate::codec::{Codec, Shape};
 use crate::envelope::{Compression, Content, Envelope, SizeLimits, Why};
 use crate::key::StoredKey;
@@ -85,9 +85,26 @@ impl<V> Far<V> {
 
     /// Looks at one key. `sent` is the time before that.
     pub(crate) async fn look_one(&self, key: &StoredKey, sent: Duration) -> Result<Found<Value<V>>, BackendError> {
-        let look = self.backend.look(slice::from_ref(key), None).await?.pop();
+        let looks = self.ask(key).await?;
+        Ok(self.looked(key, looks, sent, self.time.nanos()))
+    }
+
+    /// Asks for one key. [`looked`](Self::looked) takes the reply.
+    pub(crate) fn ask<'a>(&'a self, key: &'a StoredKey) -> Pending<'a, Vec<Look>> {
+        self.backend.look(slice::from_ref(key), None)
+    }
+
+    /// Returns what a reply to [`ask`](Self::ask) is worth. `sent` is the time before the request, and `received` that
+    /// of the reply.
+    pub(crate) fn looked(
+        &self,
+        key: &StoredKey,
+        mut looks: Vec<Look>,
+        sent: Duration,
+        received: u64,
+    ) -> Found<Value<V>> {
         let sent = u64::try_from(sent.as_nanos()).unwrap_or(u64::MAX);
-        Ok(self.judge(key, look.expect("one look for each key"), sent))
+        self.judge_at(key, looks.pop().expect("one look for each key"), sent, received)
     }
 
     pub(crate) async fn claim(
@@ -169,7 +186,11 @@ impl<V> Far<V> {
 
     /// Judges what a look has shown.
     fn judge(&self, key: &StoredKey, look: Look, sent: u64) -> Found<Value<V>> {
-        self.notice(&look);
+        self.judge_at(key, look, sent, self.time.nanos())
+    }
+
+    fn judge_at(&self, key: &StoredKey, look: Look, sent: u64, received: u64) -> Found<Value<V>> {
+        self.shown.note(Shown { now: look.now, life: look.life, at: received });
         let (value, freshness) = match &look.entry {
             None => (None, Freshness::Missing),
             Some(bytes) => self.read(key, bytes, &look, sent).unwrap_or_else(|why| {
@@ -227,10 +248,6 @@ impl<V> Far<V> {
         let times = Times { created, took: envelope.took, fresh_for, stale_for, serves_until, life: envelope.life };
         let version = envelope.version.unwrap_or(envelope.created);
         Ok((Some(Arc::new(Kept::new(value, version, times))), freshness))
-    }
-
-    fn notice(&self, look: &Look) {
-        self.shown.note(Shown { now: look.now, life: look.life, at: self.time.nanos() });
     }
 
     /// Returns the life of the data of the server that has a key: as the backend knows it, or as the last reply has
