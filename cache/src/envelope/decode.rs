@@ -4,7 +4,7 @@ use crate::envelope::{
     Content, Envelope, HEAD, Held, MAGIC, Pause, SizeLimits, Tags, VERSION, Why, checksum, compression, flags, parts,
 };
 use crate::key::StoredKey;
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use std::time::Duration;
 
 impl Envelope {
@@ -16,6 +16,29 @@ impl Envelope {
     ///
     /// Returns the fault of the bytes, a [`Why`], if they are no envelope, or not one of this key.
     pub fn decode(bytes: &Bytes, key: &StoredKey, limits: SizeLimits) -> Result<Envelope, Why> {
+        let mut envelope = Envelope::new(Content::Nothing);
+        if let Some(payload) = envelope.read(bytes, key, limits)? {
+            envelope.content = Content::Value(bytes.slice_ref(payload));
+        }
+        Ok(envelope)
+    }
+
+    /// As [`decode`](Self::decode), of bytes that nobody else needs, into an envelope of nothing: a value that is not
+    /// compressed is what is left of the bytes, without another share in their memory.
+    ///
+    /// After an error the envelope is of no use. (It is large, and not moved.)
+    pub(crate) fn decode_whole(&mut self, mut bytes: Bytes, key: &StoredKey, limits: SizeLimits) -> Result<(), Why> {
+        if let Some(payload) = self.read(&bytes, key, limits)? {
+            // A payload stands at the end.
+            let before = bytes.len() - payload.len();
+            bytes.advance(before);
+            self.content = Content::Value(bytes);
+        }
+        Ok(())
+    }
+
+    /// Reads all but a value that is not compressed, and returns the bytes of that.
+    fn read<'a>(&mut self, bytes: &'a Bytes, key: &StoredKey, limits: SizeLimits) -> Result<Option<&'a [u8]>, Why> {
         let (head, header) = checked_head(bytes, limits)?;
 
         // The checksum covers all that follows. A fault found here is therefore no damage: another build, or a
@@ -24,10 +47,8 @@ impl Envelope {
         if set & !(flags::LZ4 | flags::ABSENCE | flags::HELD | flags::PAUSE | flags::NOTHING) != 0 {
             return Err(Why::OtherVersion);
         }
-        let mut envelope = Envelope::new(Content::Nothing);
-        let place = read_parts(bytes, &bytes[HEAD..header], &mut envelope)?;
-        if (set & flags::HELD != 0) != envelope.held.is_some() || (set & flags::PAUSE != 0) != envelope.pause.is_some()
-        {
+        let place = read_parts(bytes, &bytes[HEAD..header], self)?;
+        if (set & flags::HELD != 0) != self.held.is_some() || (set & flags::PAUSE != 0) != self.pause.is_some() {
             return Err(Why::Malformed);
         }
         if u32::from_le_bytes(field(head, 28)) != key.shape().schema {
@@ -52,11 +73,17 @@ impl Envelope {
         };
 
         let length = u32::from_le_bytes(field(head, 32));
-        envelope.content = content(bytes, payload, set, length, limits)?;
-        envelope.created = u64::from_le_bytes(field(head, 8));
-        envelope.fresh_until = u64::from_le_bytes(field(head, 16));
-        envelope.took = Duration::from_micros(u64::from(u32::from_le_bytes(field(head, 24))));
-        Ok(envelope)
+        let payload = match content(payload, set, length, limits)? {
+            Stored::Plain(payload) => Some(payload),
+            Stored::Content(content) => {
+                self.content = content;
+                None
+            }
+        };
+        self.created = u64::from_le_bytes(field(head, 8));
+        self.fresh_until = u64::from_le_bytes(field(head, 16));
+        self.took = Duration::from_micros(u64::from(u32::from_le_bytes(field(head, 24))));
+        Ok(payload)
     }
 }
 
@@ -125,20 +152,27 @@ fn read_parts(bytes: &Bytes, mut rest: &[u8], envelope: &mut Envelope) -> Result
     Ok(place)
 }
 
+/// A content as it is stored.
+enum Stored<'a> {
+    /// A value that is not compressed.
+    Plain(&'a [u8]),
+    Content(Content),
+}
+
 /// Returns the content. This is the one place where memory is allocated, after all bounds have been checked.
-fn content(bytes: &Bytes, payload: &[u8], set: u8, length: u32, limits: SizeLimits) -> Result<Content, Why> {
+fn content(payload: &[u8], set: u8, length: u32, limits: SizeLimits) -> Result<Stored<'_>, Why> {
     if set & (flags::ABSENCE | flags::NOTHING) != 0 {
         let bare = set & flags::LZ4 == 0 && payload.is_empty() && length == 0;
         return match set & (flags::ABSENCE | flags::NOTHING) {
-            flags::ABSENCE if bare => Ok(Content::Absence),
-            flags::NOTHING if bare => Ok(Content::Nothing),
+            flags::ABSENCE if bare => Ok(Stored::Content(Content::Absence)),
+            flags::NOTHING if bare => Ok(Stored::Content(Content::Nothing)),
             _ => Err(Why::Malformed),
         };
     }
     if set & flags::LZ4 == 0 {
         return match usize::try_from(length) {
             Ok(length) if length > limits.value => Err(Why::TooLarge),
-            Ok(length) if length == payload.len() => Ok(Content::Value(bytes.slice_ref(payload))),
+            Ok(length) if length == payload.len() => Ok(Stored::Plain(payload)),
             _ => Err(Why::Malformed),
         };
     }
@@ -147,7 +181,9 @@ fn content(bytes: &Bytes, payload: &[u8], set: u8, length: u32, limits: SizeLimi
         return Err(Why::Bomb);
     }
     match usize::try_from(length) {
-        Ok(length) if length <= limits.value => compression::decompress(payload, length).map(Content::Value),
+        Ok(length) if length <= limits.value => {
+            compression::decompress(payload, length).map(|value| Stored::Content(Content::Value(value)))
+        }
         _ => Err(Why::TooLarge),
     }
 }
@@ -160,4 +196,66 @@ fn field<const M: usize, const N: usize>(of: &[u8; M], at: usize) -> [u8; N] {
 /// Returns the content of a part that has a known length.
 fn exactly<const N: usize>(content: &[u8]) -> Result<&[u8; N], Why> {
     content.try_into().map_err(|_| Why::Malformed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{Format, Shape};
+    use crate::envelope::Compression;
+    use crate::key::{KeyLimit, Namespace};
+
+    const LIMITS: SizeLimits = SizeLimits { stored: 1 << 20, value: 1 << 20 };
+
+    const COMPRESSIONS: &[Compression] = &[
+        Compression::NONE,
+        #[cfg(feature = "lz4")]
+        Compression::lz4_above(16),
+    ];
+
+    fn key(name: &str) -> StoredKey {
+        let limit = KeyLimit::bytes(KeyLimit::SMALLEST);
+        StoredKey::new(&Namespace::new("order").unwrap(), name, Shape { schema: 3, format: Format::RAW }, limit)
+    }
+
+    fn full(content: Content) -> Envelope {
+        let mut envelope = Envelope::new(content);
+        (envelope.created, envelope.fresh_until, envelope.version) = (7, 8, Some(9));
+        envelope
+    }
+
+    fn whole(bytes: Bytes, key: &StoredKey) -> Result<Envelope, Why> {
+        let mut envelope = Envelope::new(Content::Nothing);
+        envelope.decode_whole(bytes, key, LIMITS).map(|()| envelope)
+    }
+
+    #[test]
+    fn bytes_that_nobody_else_needs_are_read_as_all_others() {
+        let text = Bytes::from("value".repeat(100));
+        for content in [Content::Value(text), Content::Value(Bytes::new()), Content::Absence, Content::Nothing] {
+            for name in ["7".to_owned(), "7".repeat(1000)] {
+                for compression in COMPRESSIONS {
+                    let (key, envelope) = (key(&name), full(content.clone()));
+                    let bytes = envelope.encode(&key, LIMITS, *compression).unwrap();
+                    assert_eq!(Envelope::decode(&bytes, &key, LIMITS).as_ref(), Ok(&envelope));
+                    assert_eq!(whole(bytes.clone(), &key), Ok(envelope));
+                    let cut_off = bytes.slice(..bytes.len() - 1);
+                    let why = Envelope::decode(&cut_off, &key, LIMITS);
+                    assert!(why.is_err());
+                    assert_eq!(whole(cut_off, &key), why);
+                }
+            }
+        }
+    }
+
+    /// A hit copies nothing: its value lies where the reply has it.
+    #[test]
+    fn a_value_is_what_is_left_of_the_bytes() {
+        let key = key("7");
+        let bytes = full(Content::Value(Bytes::from_static(b"value"))).encode(&key, LIMITS, Compression::NONE).unwrap();
+        let bytes = Bytes::from(bytes.to_vec());
+        let end = bytes.as_ptr_range().end;
+        let Content::Value(value) = whole(bytes, &key).unwrap().content else { panic!("a value") };
+        assert_eq!(value.as_ptr_range().end, end);
+    }
 }

@@ -189,9 +189,9 @@ impl<V> Far<V> {
         self.judge_at(key, look, sent, self.time.nanos())
     }
 
-    fn judge_at(&self, key: &StoredKey, look: Look, sent: u64, received: u64) -> Found<Value<V>> {
+    fn judge_at(&self, key: &StoredKey, mut look: Look, sent: u64, received: u64) -> Found<Value<V>> {
         self.shown.note(Shown { now: look.now, life: look.life, at: received });
-        let (value, freshness) = match &look.entry {
+        let (value, freshness) = match look.entry.take() {
             None => (None, Freshness::Missing),
             Some(bytes) => self.read(key, bytes, &look, sent).unwrap_or_else(|why| {
                 self.seen.unreadable(key, why);
@@ -204,12 +204,13 @@ impl<V> Far<V> {
     fn read(
         &self,
         key: &StoredKey,
-        bytes: &Bytes,
+        bytes: Bytes,
         look: &Look,
         sent: u64,
     ) -> Result<(Option<Value<V>>, Freshness), Why> {
         self.seen.read(bytes.len());
-        let envelope = Envelope::decode(bytes, key, self.sizes)?;
+        let mut envelope = Envelope::new(Content::Nothing);
+        envelope.decode_whole(bytes, key, self.sizes)?;
         let value = match &envelope.content {
             Content::Nothing => return Ok((None, Freshness::Missing)),
             Content::Absence => None,
