@@ -304,6 +304,17 @@ pub trait Backend: Send + Sync + 'static {
         None
     }
 
+    /// Returns whether the server that has this key has said just now that another transaction keeps the key locked.
+    /// `false`: no, or the backend does not know, or has no such locks, as by default. Never blocks.
+    ///
+    /// An operation on such a key may take until that transaction ends. A region that gives it up then does not take
+    /// the server for one that does not answer: the other keys go on. The answer is a hint. A backend that passes its
+    /// operations on to another backend passes this on, too.
+    fn is_locked(&self, key: &StoredKey) -> bool {
+        let _ = key;
+        false
+    }
+
     /// Returns what the backend takes, and how exact it is. Never blocks.
     fn limits(&self) -> Limits;
 }
@@ -356,6 +367,10 @@ impl<B: Backend + ?Sized> Backend for Arc<B> {
 
     fn life_of(&self, key: &StoredKey) -> Option<Life> {
         (**self).life_of(key)
+    }
+
+    fn is_locked(&self, key: &StoredKey) -> bool {
+        (**self).is_locked(key)
     }
 
     fn limits(&self) -> Limits {
@@ -747,6 +762,8 @@ pub struct BackendError {
     cause: Option<Arc<Cause>>,
     /// Whether the key's own server was told all the same, and another one will be, without the caller.
     is_told: bool,
+    /// Whether the key is locked, at a server that answers.
+    is_of_the_key: bool,
 }
 
 /// Which server has failed, and by what.
@@ -776,7 +793,7 @@ impl BackendError {
     /// Makes an error of that kind.
     #[must_use]
     pub fn new(kind: BackendErrorKind) -> BackendError {
-        BackendError { kind, cause: None, is_told: false }
+        BackendError { kind, cause: None, is_told: false, is_of_the_key: false }
     }
 
     /// Adds what has caused it. An error of a client may contain an address; a backend takes credentials out first.
@@ -848,10 +865,16 @@ impl BackendError {
         BackendError::new(BackendErrorKind::InDoubt).caused_by("no answer in time")
     }
 
+    /// The time that the region gives it is over, and the server, which answers, has the key locked.
+    pub(crate) fn locked_in_time() -> BackendError {
+        let why = "another transaction keeps the key locked";
+        BackendError { is_of_the_key: true, ..BackendError::new(BackendErrorKind::InDoubt).caused_by(why) }
+    }
+
     /// Returns whether the backend is down, as far as this tells. One that refuses an operation, or cannot take an
-    /// entry, has answered.
+    /// entry, has answered; and so has one that has the key locked.
     pub(crate) fn is_down(&self) -> bool {
-        matches!(self.kind, BackendErrorKind::InDoubt | BackendErrorKind::Unreachable)
+        matches!(self.kind, BackendErrorKind::InDoubt | BackendErrorKind::Unreachable) && !self.is_of_the_key
     }
 }
 

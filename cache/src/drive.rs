@@ -139,9 +139,15 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
         far
     }
 
-    /// The server of a key has not answered within the time that the region gives it.
+    /// The server of a key has not answered within the time that the region gives it. If the key is locked there, that
+    /// says nothing of the server.
     fn no_answer(&self, slot: &Held<O, V>) -> BackendError {
-        BackendError::no_answer_in_time().at_if_known(self.address_of(slot))
+        let is_locked = match &self.store {
+            Store::Far(far) => far.backend().is_locked(slot.stored()),
+            Store::Near(_) => false,
+        };
+        let error = if is_locked { BackendError::locked_in_time() } else { BackendError::no_answer_in_time() };
+        error.at_if_known(self.address_of(slot))
     }
 
     /// Returns the address of the server that has a key, if the backend names it.

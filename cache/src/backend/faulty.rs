@@ -372,6 +372,10 @@ impl<B: Backend> Backend for Faulty<B> {
         self.backend.life_of(key)
     }
 
+    fn is_locked(&self, key: &StoredKey) -> bool {
+        self.backend.is_locked(key)
+    }
+
     fn limits(&self) -> Limits {
         self.backend.limits()
     }

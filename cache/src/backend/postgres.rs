@@ -110,6 +110,9 @@
 //!   longer. Then it is an error: refused, as nothing was changed. Nothing waits at the server meanwhile, and so no
 //!   change of another key does (G5). A caller that goes away has sent at most one attempt, which takes effect at once
 //!   or never; none follows. (A user's transaction that calls a change waits for the lock, unless it says otherwise.)
+//! - A region that gives up a publication, or a change, after its
+//!   [`backend_timeout`](crate::RegionBuilder::backend_timeout) asks whether the place [is locked](Backend::is_locked).
+//!   Then the server has answered each attempt: no pause begins, and the other keys go on. The result is in doubt.
 //! - A *count* waits at the server for its row: others that count have it for a commit each. No change before it waits
 //!   there. What is behind it on the connection waits for it.
 //!
@@ -454,7 +457,7 @@ impl Backend for Postgres {
         Box::pin(async move {
             takes(key)?;
             let (place, grant) = (self.place(key), *grant);
-            self.until_free(move || place.clone().renew(grant, lease)).await
+            self.until_free(place.lock(), move || place.clone().renew(grant, lease)).await
         })
     }
 
@@ -463,7 +466,7 @@ impl Backend for Postgres {
             takes_entry(key, &entry)?;
             let (place, grant) = (self.place(key), *grant);
             self.link(Purpose::Claims).await?;
-            self.until_free(move || place.clone().publish(grant, entry.clone())).await
+            self.until_free(place.lock(), move || place.clone().publish(grant, entry.clone())).await
         })
     }
 
@@ -472,7 +475,7 @@ impl Backend for Postgres {
             takes(key)?;
             let (place, grant) = (self.place(key), *grant);
             self.link(Purpose::Claims).await?;
-            self.until_free(move || place.clone().end(grant, pause)).await
+            self.until_free(place.lock(), move || place.clone().end(grant, pause)).await
         })
     }
 
@@ -495,6 +498,7 @@ impl Backend for Postgres {
                     Answer::Locked => false,
                     Answer::Busy => true,
                 };
+                self.hub.note_locked(place.lock());
                 if self.is_in_vain(&mut waiting, is_busy, place.lock()).await? {
                     let why = "another transaction has kept the place locked";
                     return Err(BackendError::new(BackendErrorKind::Refused).caused_by(why));
@@ -550,6 +554,10 @@ impl Backend for Postgres {
 
     fn life_of(&self, _key: &StoredKey) -> Option<Life> {
         self.hub.lanes.life()
+    }
+
+    fn is_locked(&self, key: &StoredKey) -> bool {
+        self.hub.is_locked(self.place(key).lock())
     }
 
     fn limits(&self) -> Limits {
@@ -615,14 +623,9 @@ impl Postgres {
     /// Says whether a change has waited for long enough: for one transaction, or for all. Changes of other processes
     /// have the lock one after the other; a stranger's transaction keeps it.
     async fn is_in_vain(&self, waiting: &mut Waiting, is_busy: bool, lock: i64) -> Result<bool, BackendError> {
-        let waited = waiting.began.elapsed();
-        if !is_busy || waited >= LONGEST_CHANGES_WAIT {
-            return Ok(waited >= CHANGES_WAIT);
+        if let Some(is_in_vain) = waiting.met(is_busy, Instant::now()) {
+            return Ok(is_in_vain);
         }
-        if waited < waiting.asks {
-            return Ok(false);
-        }
-        waiting.asks = waited + CHANGES_WAIT / 2;
         let (rows, _) = self.ask(Purpose::Changes, Call::Holder, &[&lock]).await?;
         let holder = reply::holder(&rows)?;
         let is_same = holder.is_some() && holder == waiting.holder;
@@ -632,17 +635,19 @@ impl Postgres {
 
     /// Asks for a holder, until the place is not locked: then the answer is a result, or says that the lease is over.
     /// It goes on if the caller goes away.
-    async fn until_free<T, F>(&self, ask: impl Fn() -> F + Send + 'static) -> Result<T, BackendError>
+    async fn until_free<T, F>(&self, lock: i64, ask: impl Fn() -> F + Send + 'static) -> Result<T, BackendError>
     where
         T: Send + 'static,
         F: Future<Output = Result<Answer<T>, BackendError>> + Send + 'static,
     {
+        let hub = Arc::clone(&self.hub);
         self.kept(async move {
             let mut again = AGAIN;
             loop {
                 if let Answer::Done(done) = ask().await? {
                     return Ok(done);
                 }
+                hub.note_locked(lock);
                 tokio::time::sleep(again.mul_f32(0.5 + fastrand::f32())).await;
                 again = (2 * again).min(LONGEST_AGAIN);
             }
@@ -660,6 +665,8 @@ impl Postgres {
 /// The waiting of a change.
 struct Waiting {
     began: Instant,
+    /// Since when each attempt has found a row locked.
+    row_since: Option<Instant>,
     /// After which time the change asks for the transaction that has the lock.
     asks: Duration,
     /// The one that had it when that was asked before.
@@ -668,7 +675,27 @@ struct Waiting {
 
 impl Waiting {
     fn new() -> Waiting {
-        Waiting { began: Instant::now(), asks: CHANGES_WAIT / 2, holder: None }
+        Waiting { began: Instant::now(), row_since: None, asks: CHANGES_WAIT / 2, holder: None }
+    }
+
+    /// Takes an attempt that has met a lock, of the place if `is_busy`, else of a row. Returns whether the change has
+    /// waited for long enough; `None`: the holder of the lock says so.
+    fn met(&mut self, is_busy: bool, now: Instant) -> Option<bool> {
+        let waited = now.duration_since(self.began);
+        if waited >= LONGEST_CHANGES_WAIT {
+            return Some(true);
+        }
+        if !is_busy {
+            // (Others may have had the place before that, one after the other.)
+            let since = *self.row_since.get_or_insert(now);
+            return Some(now.duration_since(since) >= CHANGES_WAIT);
+        }
+        self.row_since = None;
+        if waited < self.asks {
+            return Some(false);
+        }
+        self.asks = waited + CHANGES_WAIT / 2;
+        None
     }
 }
 
@@ -679,5 +706,29 @@ const NOBODY_KNOWN: HeldBy = HeldBy { token: Token(0), beat: 0, lease_left: Dura
 impl fmt::Debug for Postgres {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Postgres").field("server", &self.hub.lanes).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn g5_a_row_is_waited_for_since_it_was_found_locked() {
+        let mut waiting = Waiting::new();
+        let began = waiting.began;
+        let at = |part: u32| began + CHANGES_WAIT * part / 4;
+        // Others have the place, one after the other: their turn says nothing of the row.
+        assert_eq!(waiting.met(true, at(1)), Some(false));
+        assert_eq!(waiting.met(true, at(3)), None);
+        assert_eq!(waiting.met(false, at(5)), Some(false));
+        assert_eq!(waiting.met(false, at(8)), Some(false));
+        assert_eq!(waiting.met(false, at(9)), Some(true));
+        // Another one has had the place in between.
+        assert_eq!(waiting.met(true, at(10)), None);
+        assert_eq!(waiting.met(false, at(11)), Some(false));
+        // That is all there is, whatever has the place.
+        assert_eq!(waiting.met(false, at(20)), Some(true));
+        assert_eq!(waiting.met(true, at(20)), Some(true));
     }
 }

@@ -79,7 +79,9 @@
 //!
 //! - A transaction that has locked rows of these tables (`SELECT … FOR UPDATE`, `DELETE`), or has called one of the
 //!   functions, makes the keys of these rows *locked* until it ends. A process that would create one of them waits, as
-//!   for another's creation.
+//!   for another's creation. A publication or a change that a region gives up meanwhile is in doubt, or refused; the
+//!   region goes on asking for the other keys.
+//! - `TRUNCATE` of these tables makes all that asks for them wait until its transaction ends. Prefer `DELETE`.
 //! - Do not `INSERT` into the tables yourself: another insert of the same key waits for your transaction's end. The
 //!   functions take the lock of the place before.
 //! - To delete by hand: `DELETE FROM dogpile.entry WHERE place = 'product:7'`. A creation that is under way then

@@ -4,7 +4,7 @@ use crate::kit::*;
 use dogpile_cache::backend::{
     Backend, BackendErrorKind, Changed, Claimed, Count, Counted, Ended, PauseFor, Published, Refusal, Renewed, Token,
 };
-use dogpile_cache::{Got, Outcome, Published as Stored, Region};
+use dogpile_cache::{Got, NotPublished, Outcome, Published as Stored, Region};
 use dogpile_servers::PostgresServer;
 use std::error::Error;
 use std::time::{Duration, Instant};
@@ -268,4 +268,28 @@ async fn g4_a_caller_gets_its_value_beside_a_locked_row() {
     assert!(matches!(Got::published(&got), Some(Stored::No(_))), "{got:?}");
     client.batch_execute("COMMIT").await.unwrap();
     until(async || region.get("a").value().await.is_ok_and(|got| got.is_some_and(|got| *got == "new"))).await;
+}
+
+/// G5: what a region gives up beside a stranger's transaction says nothing of the server. The pause would outlast the
+/// test.
+#[tokio::test]
+async fn g5_a_key_that_is_locked_cuts_the_region_off_from_no_other_key() {
+    let server = server().await;
+    let postgres = backend(&server).await;
+    let region = builder(&postgres).backend_timeout(MS * 250).backend_pause(LONG).build::<str, String>().unwrap();
+    let published = async |key: &str| {
+        let got = within(AT_ONCE, region.get(key).or_create(async || "value".to_owned())).await.unwrap();
+        Got::published(&got)
+    };
+    let mut strangers = Vec::new();
+    let creating = region.refresh("one").or_create(async || {
+        strangers.push(open(&server, PLACE).await);
+        "value".to_owned()
+    });
+    let got = within(AT_ONCE, creating).await.unwrap();
+    assert_eq!(Got::published(&got), Some(Stored::No(NotPublished::InDoubt)));
+    assert_eq!(published("two").await, Some(Stored::Fresh));
+    let error = within(AT_ONCE, region.invalidate("one")).await.expect_err("the place is locked");
+    assert_eq!(error.kind(), BackendErrorKind::InDoubt, "{error:?}");
+    assert_eq!(published("three").await, Some(Stored::Fresh));
 }

@@ -26,7 +26,7 @@ use std::collections::HashMap;
 use std::mem;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a row says that somebody waits. It is written anew when half of it is over.
 const WAITER: Duration = Duration::from_secs(4);
@@ -47,11 +47,16 @@ const PROBES: [Duration; 5] = [
     Duration::from_millis(16),
 ];
 
+/// How long an answer counts that a place is locked: several attempts of those who wait for it.
+const LATELY: Duration = Duration::from_millis(100);
+
 /// The server, and what is heard of it.
 pub(super) struct Hub {
     pub(super) lanes: Arc<Lanes>,
     listeners: Listeners,
     state: Mutex<State>,
+    /// The locks of places that another transaction has had, as the server has said last.
+    locked: Mutex<Vec<(i64, Instant)>>,
 }
 
 #[derive(Default)]
@@ -82,8 +87,30 @@ impl Hub {
                     hub.noted(note);
                 }
             }));
-            Hub { lanes: Arc::new(lanes), listeners: Listeners::new(), state: Mutex::default() }
+            Hub {
+                lanes: Arc::new(lanes),
+                listeners: Listeners::new(),
+                state: Mutex::default(),
+                locked: Mutex::default(),
+            }
         })
+    }
+
+    /// Takes an answer of the server: another transaction has a place.
+    pub(super) fn note_locked(&self, lock: i64) {
+        let (mut locked, now) = (self.locked(), Instant::now());
+        // (Of those that are over, none is left for long.)
+        locked.retain(|(of, at)| *of != lock && now.duration_since(*at) < LATELY);
+        locked.push((lock, now));
+    }
+
+    /// Returns whether the server has said just now that another transaction has a place.
+    pub(super) fn is_locked(&self, lock: i64) -> bool {
+        self.locked().iter().any(|(of, at)| *of == lock && at.elapsed() < LATELY)
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Vec<(i64, Instant)>> {
+        self.locked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begins to listen to a place. One round trip, if no other listener of the process has made it.
