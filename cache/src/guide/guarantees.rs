@@ -355,10 +355,11 @@
 //! `servers/tests/redis_sentinel.rs`, `servers/tests/memcached_edges`, `servers/tests/postgres_edges`), and chaos:
 //! `./test.sh deep servers`.
 //!
-//! In `servers/tests/chaos` many processes share keys on a Redis server, on a memcached server, and on three of them.
-//! Creators fail, hang and are killed; processes are stopped past their leases; a server forgets grants, entries or all
-//! of its data, is killed, stopped, restarted empty or from a snapshot, and fails over to a replica that lags behind;
-//! connections are delayed, held back and cut. The history of all calls is judged by an observer that shares no code
+//! In `servers/tests/chaos` many processes share keys on a Redis server, on a memcached server, on three of them, and on
+//! a PostgreSQL server. Creators fail, hang and are killed; processes are stopped past their leases; a server forgets
+//! grants, entries or all of its data, is killed, stopped, restarted empty, in peace or from a snapshot, and fails over
+//! to a replica that lags behind; sessions are ended, tables emptied, places kept locked by strangers; connections are
+//! delayed, held back and cut. The history of all calls is judged by an observer that shares no code
 //! with this crate: `servers/tests/chaos/judge`. It judges G1 to G5, G7, G9, G12 and G13. An overlap of two creations
 //! needs a reason that the test itself has made, and a run without faults has no overlap. What the observer finds is
 //! shown by histories with a fault each (`servers/tests/chaos/judge/planted.rs`).

@@ -179,7 +179,7 @@ impl Crew {
         self.numbers += 1;
         let (number, seed) = (self.numbers, self.dice.u64(..));
         let (links, book) = (&self.links[slot], self.book(number));
-        Worker::start(&Orders { job: self.job, number, seed, url: links.url(), book }, links.directory())
+        Worker::start(&Orders { job: self.job, number, seed, url: links.url.clone(), book }, links.directory())
     }
 
     /// Kills a process in mid-creation, and starts another one in its place.

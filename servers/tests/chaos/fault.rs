@@ -11,7 +11,7 @@ pub enum Kind {
     Abort,
     /// A holder is stopped past its lease, and goes on.
     StopHolder,
-    /// The server closes all connections.
+    /// The server closes all connections, or some of them.
     ClientKill,
     /// The server forgets everything.
     Flush,
@@ -19,14 +19,22 @@ pub enum Kind {
     EvictLease,
     /// The server loses an entry.
     EvictEntry,
+    /// The tables are emptied under open connections, and perhaps the row that says which life they are of.
+    Emptied,
     /// The server is full: it loses entries, and with each of them its grant, and counters.
     Evict,
     /// The server is killed, and starts empty.
     RestartEmpty,
+    /// The server ends in peace, and starts with its entries: the grants are none of its new life.
+    RestartInPeace,
     /// The server is killed, and starts with what it had a while ago.
     RestartSnapshot,
     /// The server is stopped, and goes on.
     StopServer,
+    /// A stranger's transaction has the lock of a place, or rows, for a short time: nothing is lost by that.
+    LockedBriefly,
+    /// The same for so long that a lease ends meanwhile, and what waits for the place is given up.
+    LockedLong,
     /// The server forgets its scripts.
     ScriptFlush,
     /// What a process sends and gets comes late.

@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 pub struct Links {
     /// One for each server.
     pub proxies: Vec<Proxy>,
-    scheme: &'static str,
+    /// The URL of the servers, for the process.
+    pub url: String,
     directory: PathBuf,
 }
 
@@ -32,20 +33,16 @@ impl Links {
             }
         };
         let proxies: dogpile_servers::Result<_> = addresses.iter().copied().enumerate().map(proxy).collect();
-        let proxies = proxies.map_err(text)?;
-        Ok(Self { proxies, scheme: servers.scheme(), directory: directory.into() })
-    }
-
-    /// The URL of the servers, for the process.
-    pub fn url(&self) -> String {
-        match &self.proxies[..] {
-            [proxy] => format!("{}://{}", self.scheme, proxy.address()),
+        let proxies: Vec<_> = proxies.map_err(text)?;
+        let url = match &proxies[..] {
+            [proxy] => servers.url(proxy.address()),
             proxies => {
                 let paths: Vec<_> =
                     (0..proxies.len()).map(|number| format!("/proc/self/cwd/{}", number_of(number))).collect();
-                format!("{}+unix://{}", self.scheme, paths.join(","))
+                format!("{}+unix://{}", servers.scheme(), paths.join(","))
             }
-        }
+        };
+        Ok(Self { proxies, url, directory: directory.into() })
     }
 
     /// The directory in which the process is started.

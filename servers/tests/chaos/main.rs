@@ -29,6 +29,7 @@ use crate::crew::Result;
 use crate::process::Orders;
 use crate::servers::Servers;
 use crate::servers::memcached::Memcached;
+use crate::servers::postgres::Postgres;
 use crate::servers::redis::Redis;
 use libtest_mimic::{Arguments, Trial};
 use std::env;
@@ -40,10 +41,11 @@ const SECONDS: u64 = 5;
 /// How the servers of a run are started.
 type Start = fn() -> Result<Box<dyn Servers>>;
 
-const RUNS: [(&str, Start); 3] = [
+const RUNS: [(&str, Start); 4] = [
     ("redis", || Ok(Box::new(Redis::start()?))),
     ("memcached", || Ok(Box::new(Memcached::start(1)?))),
     ("several_memcached", || Ok(Box::new(Memcached::start(3)?))),
+    ("postgres", || Ok(Box::new(Postgres::start()?))),
 ];
 
 fn number(variable: &str) -> Option<u64> {

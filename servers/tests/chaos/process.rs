@@ -11,7 +11,7 @@
 use crate::history::{Book, Event, MS, now};
 use crate::settings::{self, KEYS, Terms, Value, Weather};
 use crate::steps::Task;
-use dogpile_cache::backend::{Backend, Memcached, Redis};
+use dogpile_cache::backend::{Backend, Memcached, Postgres, Redis};
 use dogpile_cache::counter::Counters;
 use dogpile_cache::key::Namespace;
 use dogpile_cache::observer::{Observer, Overlap, Source};
@@ -26,9 +26,13 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 /// How many tasks a process has.
 const TASKS: usize = 64;
+
+/// How long a process waits for its connections before it begins.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often a process looks whether it got a processor.
 const TICK: Duration = Duration::from_millis(20);
@@ -124,6 +128,7 @@ pub struct Process {
     pub weather: Weather,
     pub terms: Terms,
     pub book: Arc<Book>,
+    backend: Arc<dyn Backend>,
     pub region: Region<u64, Value>,
     pub counters: Counters<u64>,
     pub next: Next,
@@ -164,6 +169,7 @@ pub fn run(orders: &Orders) {
             Job::Storm(weather) => weather,
             Job::Audit => Weather::Foul,
         };
+        let shared = Arc::clone(&backend);
         let names = Namespace::new(weather.region()).expect("a good name");
         let counters = Counters::new(names, Arc::clone(&backend), Duration::from_secs(3600)).expect("long enough");
         let process = Arc::new(Process {
@@ -171,11 +177,12 @@ pub fn run(orders: &Orders) {
             weather,
             terms,
             book: Arc::clone(&book),
+            backend: shared,
             region: settings::region(weather, terms, backend, Watches(book)),
             counters,
             next: Next::default(),
             is_over: AtomicBool::new(false),
-            pace: AtomicU64::new(FASTEST),
+            pace: AtomicU64::new(FASTEST * terms.slower),
             identities: AtomicU64::new(1),
         });
         match orders.job {
@@ -187,22 +194,27 @@ pub fn run(orders: &Orders) {
 
 /// The backend, which connects when it is asked: any fault may come before.
 fn backend(url: &str) -> Arc<dyn Backend> {
-    if url.starts_with("redis") {
-        Arc::new(Redis::lazy(url).expect("a good URL"))
-    } else {
-        Arc::new(Memcached::lazy(url).expect("a good URL"))
+    match url.split_once(':') {
+        Some(("redis", _)) => Arc::new(Redis::lazy(url).expect("a good URL")),
+        Some(("postgresql", _)) => Arc::new(Postgres::lazy(url).expect("a good URL")),
+        _ => Arc::new(Memcached::lazy(url).expect("a good URL")),
     }
 }
 
 async fn storm(process: &Arc<Process>, seed: u64) {
     let listening = Arc::clone(process);
     thread::spawn(move || listen(&listening));
+    // A connection to PostgreSQL takes several times as long to be made as what is asked then; and a fleet makes all of
+    // them at once.
+    while matches!(timeout(PATIENCE, process.backend.ping()).await, Ok(Err(_))) {
+        tokio::time::sleep(TICK).await;
+    }
     let book = Arc::clone(&process.book);
     thread::spawn(move || ticks(&book, || thread::sleep(TICK)));
     // The runtime has less time than its process, if its tasks take it all.
     let ticked = Arc::clone(process);
     let ticking = tokio::spawn(async move {
-        let mut on_time = 0;
+        let (mut on_time, slower) = (0, ticked.terms.slower);
         loop {
             let from = now();
             tokio::time::sleep(TICK).await;
@@ -210,7 +222,7 @@ async fn storm(process: &Arc<Process>, seed: u64) {
             on_time = if late { 0 } else { on_time + 1 };
             let pace = ticked.pace.load(Ordering::Relaxed);
             let pace = if late { pace + 1 } else { pace - u64::from(on_time % ON_TIME == ON_TIME - 1) };
-            ticked.pace.store(pace.clamp(FASTEST, SLOWEST), Ordering::Relaxed);
+            ticked.pace.store(pace.clamp(FASTEST * slower, SLOWEST * slower), Ordering::Relaxed);
         }
     });
     let mut dice = Rng::with_seed(seed);
@@ -231,7 +243,9 @@ async fn storm(process: &Arc<Process>, seed: u64) {
     }
     println!("counted published:fresh {}", counts.published_fresh);
     println!("counted published:stale {}", counts.published_stale);
-    println!("counted backend_errors {}", counts.backend_errors.total());
+    for (operation, number) in counts.backend_errors.iter() {
+        println!("counted backend_error:{} {number}", operation.name());
+    }
 }
 
 fn listen(process: &Process) {

@@ -11,9 +11,6 @@ use std::time::Duration;
 /// the clock that all processes share.)
 pub type Value = (u64, u64, u64);
 
-/// What the backend may take in one access, in nanoseconds.
-pub const BACKEND_TIMEOUT: u64 = 400 * MS;
-
 /// For how long the backend is left in peace once it has failed.
 pub const BACKEND_PAUSE: u64 = 200 * MS;
 
@@ -26,6 +23,8 @@ pub const KEYS: u64 = 12;
 /// What is not the same over all backends, in nanoseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
+    /// What the backend may take in one access.
+    pub backend_timeout: u64,
     /// The lease of a grant.
     pub lease: u64,
     /// How long a creation has its grant, at most.
@@ -40,20 +39,31 @@ pub struct Terms {
     /// connection may learn of that by its next heartbeat alone, of which there is one a second. Until then it takes
     /// the grants of the others for none.
     pub history: u64,
+    /// Whether a change is given up by itself beside another transaction that gets no processor.
+    pub gives_up: bool,
+    /// How many times longer the tasks pause than over a server that is one process.
+    pub slower: u64,
+    /// Whether a counter outlives all that happens to the server's other data.
+    pub counters_last: bool,
 }
 
 impl Terms {
     pub const REDIS: Terms = Terms {
+        backend_timeout: 400 * MS,
         lease: 1000 * MS,
         creation_timeout: 1500 * MS,
         hang: 2000 * MS,
         fresh: 250 * MS,
         grace: 500 * MS,
         history: SECOND,
+        gives_up: false,
+        slower: 1,
+        counters_last: false,
     };
 
     /// Whole seconds. No connection outlives a history of the data.
     pub const MEMCACHED: Terms = Terms {
+        backend_timeout: 400 * MS,
         lease: 4 * SECOND,
         creation_timeout: 5 * SECOND,
         hang: 5500 * MS,
@@ -61,15 +71,36 @@ impl Terms {
         // Shorter than a lease: a grant must outlive the old value that it lies over.
         grace: SECOND,
         history: 0,
+        gives_up: false,
+        slower: 1,
+        counters_last: false,
+    };
+
+    /// The server is a process for each connection, which all have to get a processor: everything takes longer there.
+    /// The tables may be emptied under open connections, each of which learns of that by its next call alone.
+    pub const POSTGRES: Terms = Terms {
+        backend_timeout: 1000 * MS,
+        lease: 1500 * MS,
+        creation_timeout: 2000 * MS,
+        hang: 2500 * MS,
+        gives_up: true,
+        slower: 2,
+        counters_last: true,
+        ..Terms::REDIS
     };
 
     /// Those of the servers that a URL names.
     pub fn of(url: &str) -> Terms {
-        if url.starts_with("redis") { Terms::REDIS } else { Terms::MEMCACHED }
+        match url.split_once(':') {
+            Some(("redis", _)) => Terms::REDIS,
+            Some(("postgresql", _)) => Terms::POSTGRES,
+            _ => Terms::MEMCACHED,
+        }
     }
 }
 
 const _: () = assert!(Terms::REDIS.hang > Terms::REDIS.creation_timeout + 100 * MS);
+const _: () = assert!(Terms::POSTGRES.hang > Terms::POSTGRES.creation_timeout + 100 * MS);
 const _: () = assert!(Terms::MEMCACHED.hang > Terms::MEMCACHED.creation_timeout + 100 * MS);
 
 /// Whether a key is set and invalidated. On the others nothing but a fault explains an overlap.
@@ -124,7 +155,7 @@ pub fn region(
         Weather::Foul => builder
             .lease(ns(terms.lease))
             .creation_timeout(ns(terms.creation_timeout))
-            .backend_timeout(ns(BACKEND_TIMEOUT))
+            .backend_timeout(ns(terms.backend_timeout))
             .backend_pause(ns(BACKEND_PAUSE))
             .own_for(ms(200))
             .void_pause(ms(50)),

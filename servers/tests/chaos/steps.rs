@@ -20,8 +20,11 @@ const HOLD: Duration = Duration::from_secs(1);
 /// The longest time between two calls of a task, in milliseconds, on a machine without other work.
 const PAUSE: u64 = 200;
 
-/// What is done to a counter takes no longer, or is given up: nothing else bounds it.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// What is done to a counter takes no longer among faults, or is given up: nothing else bounds it.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Without faults.
+const LONG_PATIENCE: Duration = Duration::from_secs(60);
 
 /// How many counters there are.
 const COUNTERS: u64 = 2;
@@ -290,7 +293,8 @@ impl Step {
 
     async fn counts(self, key: u64) {
         let began = now();
-        let counted = timeout(PATIENCE, self.process.counters.increment(&key, 1)).await;
+        let patience = if self.process.weather == Weather::Calm { LONG_PATIENCE } else { PATIENCE };
+        let counted = timeout(patience, self.process.counters.increment(&key, 1)).await;
         if let Ok(Ok(value)) = counted {
             self.process.book.write(Event::Counted { key, began, ended: now(), value });
         }

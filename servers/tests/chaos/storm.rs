@@ -2,11 +2,11 @@
 
 use crate::crew::{Crew, Result};
 use crate::fault::{Fault, Kind, Scope};
-use crate::history::{Answer, Event, now};
+use crate::history::{Answer, Event, MS, now};
 use crate::inject::Injector;
 use crate::judge::{Case, Verdict};
 use crate::process::{Job, STALL};
-use crate::servers::{Dial, Servers};
+use crate::servers::{Dial, Servers, Starved};
 use crate::settings::Weather;
 use fastrand::Rng;
 use std::collections::BTreeMap;
@@ -22,6 +22,10 @@ const PROCESSES: usize = 8;
 
 /// A run of so many seconds injects each fault at least once. A shorter one injects what it comes to.
 const ALL_FAULTS: u64 = 30;
+
+/// A process of the server that has waited for so long may have kept a place from others: they take it for a
+/// stranger's after this time.
+const STARVED: u64 = 200 * MS;
 
 /// Asks a server again and again, through a proxy, to know when it, or the proxy, got no processor.
 struct Pinger {
@@ -57,6 +61,38 @@ impl Pinger {
     }
 }
 
+/// Asks again and again which processes of the server have waited for a processor.
+struct Watch {
+    is_over: Arc<AtomicBool>,
+    thread: thread::JoinHandle<Vec<(u64, u64)>>,
+}
+
+impl Watch {
+    fn start(mut starved: Starved) -> Self {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&is_over);
+        let thread = thread::spawn(move || {
+            let mut stalls = Vec::new();
+            while !seen.load(Ordering::Relaxed) {
+                let longest = starved();
+                if longest > STARVED {
+                    let to = now();
+                    stalls.push((to.saturating_sub(longest), to));
+                }
+                thread::sleep(Duration::from_millis(20));
+            }
+            stalls
+        });
+        Self { is_over, thread }
+    }
+
+    /// Returns the stalls.
+    fn end(self) -> Vec<(u64, u64)> {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.thread.join().expect("the watch does not panic")
+    }
+}
+
 /// Runs for so many seconds, more or less.
 pub fn run(mut servers: Box<dyn Servers>, seconds: u64, seed: u64) -> Result<()> {
     println!("chaos: {seconds} s, DOGPILE_CACHE_SEED={seed}");
@@ -72,6 +108,7 @@ fn phase(weather: Weather, servers: &mut dyn Servers, time: Duration, seconds: u
     let until = Instant::now() + time;
     let mut crew = Crew::start(Job::Storm(weather), PROCESSES, servers, dice.fork())?;
     let pingers: Vec<_> = crew.idle().into_iter().map(|address| Pinger::start(servers.dial(), address)).collect();
+    let watch = servers.starved().map(Watch::start);
     let mut faults = Vec::new();
     if weather == Weather::Foul {
         servers.settle()?;
@@ -92,6 +129,8 @@ fn phase(weather: Weather, servers: &mut dyn Servers, time: Duration, seconds: u
         let scope = Scope::keys(servers.keys_of(server));
         faults.extend(pinger.end().into_iter().map(|(from, to)| Fault { kind: Kind::Stall, scope, from, to }));
     }
+    let starved = watch.map(Watch::end).unwrap_or_default();
+    faults.extend(starved.into_iter().map(|(from, to)| Fault { kind: Kind::Stall, scope: Scope::FLEET, from, to }));
     let (history, killed) = crew.history()?;
     let outcomes = outcomes(&history);
     let verdict = Case::new(history, faults, killed, servers.terms()).judge(weather);
@@ -160,7 +199,7 @@ fn report(
         verdict.without_excuse,
         verdict.overlaps,
         verdict.counted,
-        verdict.longest / crate::history::MS,
+        verdict.longest / MS,
     );
 }
 

@@ -9,9 +9,10 @@ impl Case {
     pub(super) fn judge_counters(&self, verdict: &mut Verdict) {
         // Which counter, between which losses. (An increment at the time of a loss is of none.)
         let mut parts: BTreeMap<(u64, usize), Vec<&Counted>> = BTreeMap::new();
+        let has_lost = |fault: &Fault, key: u64| !self.terms.counters_last && fault.loses_all(key);
         for counted in &self.counted {
             let time = (counted.began, counted.ended);
-            let losses = || self.faults.iter().filter(|fault| fault.loses_all(counted.key)).map(Fault::time);
+            let losses = || self.faults.iter().filter(|fault| has_lost(fault, counted.key)).map(Fault::time);
             if !losses().any(|loss| touch(loss, time)) {
                 let part = losses().filter(|loss| loss.1 < counted.began).count();
                 parts.entry((counted.key, part)).or_default().push(counted);

@@ -19,6 +19,10 @@
 //! eviction loses both, and counters; nothing that was lost comes back; and no connection outlives the data of its
 //! server. Tombstones, which memcached has not, are not judged: an overlap that began with an invalidation has its
 //! reason everywhere.
+//!
+//! On PostgreSQL the counters outlive all that happens to the rest, and nothing that was lost comes back. A place that a
+//! stranger keeps locked for long cuts everybody off from its key, and from no other; one that is locked for a short
+//! time is no reason for anything. A session whose process got no processor is a stall of the server.
 
 mod counters;
 mod order;
@@ -154,8 +158,11 @@ impl Fault {
             Kind::StopHolder
             | Kind::ClientKill
             | Kind::RestartEmpty
+            | Kind::RestartInPeace
+            | Kind::Emptied
             | Kind::RestartSnapshot
             | Kind::StopServer
+            | Kind::LockedLong
             | Kind::Delay
             | Kind::BlackHole
             | Kind::Cut
@@ -167,6 +174,7 @@ impl Fault {
             | Kind::EvictLease
             | Kind::EvictEntry
             | Kind::Evict
+            | Kind::LockedBriefly
             | Kind::ScriptFlush => false,
         };
         cuts && self.scope.reaches(process, key)
@@ -174,13 +182,16 @@ impl Fault {
 
     /// Whether the server loses, or may lose, the grants of this key.
     fn loses_grants(&self, key: u64) -> bool {
-        self.loses_all(key) || self.kind == Kind::EvictLease && self.scope.keys.has(key)
+        let loses = matches!(self.kind, Kind::EvictLease | Kind::RestartInPeace);
+        self.loses_all(key) || loses && self.scope.keys.has(key)
     }
 
     /// Whether the server loses, or may lose, all that it had of this key.
     fn loses_all(&self, key: u64) -> bool {
-        let loses =
-            matches!(self.kind, Kind::Flush | Kind::Evict | Kind::RestartEmpty | Kind::RestartSnapshot | Kind::Promote);
+        let loses = matches!(
+            self.kind,
+            Kind::Flush | Kind::Evict | Kind::RestartEmpty | Kind::Emptied | Kind::RestartSnapshot | Kind::Promote
+        );
         loses && self.scope.keys.has(key)
     }
 
@@ -195,7 +206,7 @@ impl Fault {
 
     fn with_reach(&self, terms: Terms) -> (u64, u64) {
         let longer = match self.kind {
-            Kind::RestartEmpty | Kind::RestartSnapshot | Kind::Promote => terms.history,
+            Kind::RestartEmpty | Kind::Emptied | Kind::RestartSnapshot | Kind::Promote => terms.history,
             _ => 0,
         };
         (self.from, self.to + REACH + longer)

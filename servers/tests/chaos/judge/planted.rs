@@ -1,5 +1,11 @@
 //! Histories made by hand: each rule of the judge finds what is wrong, and passes what is right.
 
+mod postgres;
+
+use self::postgres::{
+    g1_a_lock_of_a_stranger_is_a_reason_if_it_lasts_and_of_its_keys, g1_g3_a_restart_in_peace_takes_the_grants_alone,
+    g1_g5_times_of_postgres, g12_counters_last,
+};
 use super::Case;
 use crate::fault::{Fault, Keys, Kind, Scope};
 use crate::history::{Answer, Call, Ended, Event, Got, How, Known, MS, Outcome, Published, Voids};
@@ -486,7 +492,7 @@ macro_rules! named {
 }
 
 /// All of them, with their names.
-pub const ALL: [(&str, fn()); 18] = named![
+pub const ALL: [(&str, fn()); 22] = named![
     g1_an_overlap_needs_a_reason,
     g1_a_reason_is_of_its_time_its_key_and_its_processes,
     g1_changes_and_time_outs_are_reasons,
@@ -505,4 +511,8 @@ pub const ALL: [(&str, fn()); 18] = named![
     g1_an_eviction_of_memcached_takes_grants_and_counters,
     g1_times_of_memcached,
     g3_on_memcached_nothing_comes_back,
+    g1_a_lock_of_a_stranger_is_a_reason_if_it_lasts_and_of_its_keys,
+    g1_g3_a_restart_in_peace_takes_the_grants_alone,
+    g12_counters_last,
+    g1_g5_times_of_postgres,
 ];

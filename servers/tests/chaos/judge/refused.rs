@@ -7,6 +7,8 @@
 //!
 //! (An access that has waited for a value learns what the access has learned that has created it.)
 //!
+//! Without faults the same is asked of a change that has given up, where it does that by itself.
+//!
 //! So the keys of other servers go on while one of several is away.
 
 use super::{Case, Change, Creation, Returned, Verdict, touch};
@@ -48,7 +50,7 @@ impl Case {
     }
 
     /// Whether something has cut the process off from the key.
-    fn is_away(&self, returned: &Returned) -> bool {
+    pub(super) fn is_away(&self, returned: &Returned) -> bool {
         let Returned { process, kind, key, began, ended, .. } = *returned;
         let is_cut_off = self
             .faults

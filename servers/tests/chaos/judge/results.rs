@@ -7,18 +7,11 @@
 use super::{Case, Returned, Verdict, touch};
 use crate::fault::{Fault, Kind};
 use crate::history::{Answer, Call, Ended, How, MS, Outcome, Published, SECOND};
-use crate::settings::{BACKEND_TIMEOUT, TIMEOUT, Weather};
+use crate::settings::{TIMEOUT, Terms, Weather};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// For a machine that is busy.
 const SLACK: u64 = 2 * SECOND;
-
-/// What a call that cannot create may take.
-const SHORT: u64 = BACKEND_TIMEOUT + SLACK;
-
-/// What a call may take beyond its reasons: the backend, a poll; and the lease of a holder that has died before its
-/// creator began to run.
-const WITHOUT_REASON: u64 = BACKEND_TIMEOUT + 100 * MS + SLACK;
 
 /// The calls of accesses to several keys: the keys of each.
 type Keys = BTreeMap<u64, BTreeSet<u64>>;
@@ -35,6 +28,9 @@ impl Case {
             self.judge_time(returned, &keys, verdict);
             let is_wrong = match returned.answer {
                 Answer::Ended(Ended::Strange) => true,
+                Answer::Ended(Ended::Down) if returned.kind == Call::Change && self.terms.gives_up => {
+                    weather == Weather::Calm && !self.is_away(returned)
+                }
                 Answer::Ended(Ended::Down | Ended::TimedOut) => weather == Weather::Calm,
                 Answer::Value(got) => {
                     weather == Weather::Calm
@@ -67,8 +63,10 @@ impl Case {
 
     fn judge_time(&self, returned: &Returned, keys: &Keys, verdict: &mut Verdict) {
         let call = (returned.began, returned.ended);
-        // Most calls are far below each bound.
-        if call.1 - call.0 <= SHORT {
+        let Terms { lease, backend_timeout, .. } = self.terms;
+        // What a call that cannot create may take. Most calls are far below each bound.
+        let short = backend_timeout + SLACK;
+        if call.1 - call.0 <= short {
             return;
         }
         let (one, several) = (BTreeSet::from([returned.key]), keys.get(&returned.call));
@@ -80,7 +78,6 @@ impl Case {
         };
         let stops: Vec<_> = self.faults.iter().filter(is_its_stop).map(Fault::time).collect();
         let took = uncovered(call, stops.clone());
-        let lease = self.terms.lease;
         let mut too_long = |what: &str, bound: u64, took: u64| {
             if took > bound {
                 let excerpt = self.excerpt(returned.key, call);
@@ -89,7 +86,7 @@ impl Case {
             }
         };
         match returned.kind {
-            Call::Value | Call::Change | Call::Count => too_long("a call that cannot create", SHORT, took),
+            Call::Value | Call::Change | Call::Count => too_long("a call that cannot create", short, took),
             Call::Get | Call::Hurried | Call::Claim | Call::Many => {
                 let of_keys = self.creations.iter().filter(|creation| keys.contains(&creation.key));
                 let mut reasons = stops;
@@ -97,12 +94,13 @@ impl Case {
                 // A grant that was on its way when this happened has no holder.
                 let hits = |fault: &&Fault| reaches(fault) && touch(fault.with_reach(self.terms), call);
                 let faults = self.faults.iter().filter(hits).count();
-                let bound = WITHOUT_REASON + lease * (1 + faults as u64);
+                // The backend, a poll; and the lease of a holder that has died before its creator began to run.
+                let bound = backend_timeout + 100 * MS + SLACK + lease * (1 + faults as u64);
                 too_long("beyond its reasons, an access", bound, uncovered(call, reasons));
                 if returned.kind == Call::Hurried {
                     let own = self.creations.iter().filter(|creation| creation.call == returned.call);
                     let own: u64 = own.map(|creation| creation.ended - creation.began).sum();
-                    let bound = TIMEOUT + BACKEND_TIMEOUT + own + SLACK;
+                    let bound = TIMEOUT + backend_timeout + own + SLACK;
                     too_long("an access with a time-out", bound, took);
                 }
             }

@@ -2,6 +2,7 @@
 //! [`Terms`] of its regions and a line in `main.rs`; and by what the judge knows of its faults.
 
 pub mod memcached;
+pub mod postgres;
 pub mod redis;
 
 use crate::crew::{Crew, Result};
@@ -18,10 +19,19 @@ pub type Ping = Box<dyn FnMut() -> bool>;
 /// Connects to a server.
 pub type Dial = fn(SocketAddr) -> Option<Ping>;
 
+/// Returns for how long a process of the server has waited for a processor since the last time: the longest wait, in
+/// nanoseconds.
+pub type Starved = Box<dyn FnMut() -> u64 + Send>;
+
 /// One server, or several, each of which has its keys.
 pub trait Servers: Debug {
     /// The scheme of their URL.
     fn scheme(&self) -> &'static str;
+
+    /// The URL of one server, or of a proxy before it.
+    fn url(&self, address: SocketAddr) -> String {
+        format!("{}://{address}", self.scheme())
+    }
 
     /// What follows from them for the settings, and so for the judge.
     fn terms(&self) -> Terms;
@@ -31,6 +41,11 @@ pub trait Servers: Debug {
 
     /// How one of them is asked for nothing.
     fn dial(&self) -> Dial;
+
+    /// How the processes of a server are watched that is more than one. `None`: a ping tells all there is.
+    fn starved(&self) -> Option<Starved> {
+        None
+    }
 
     /// The faults that are injected, those of processes and links among them.
     fn kinds(&self) -> &'static [Kind];
