@@ -24,7 +24,7 @@ The parts of the second stage:
     ui         what the compiler says to those who misuse the crate, and clippy over that test (needs Rust 1.95)
     examples   the examples' tests, and clippy over them (needs memcached)
     peers      clippy over all benches; each bench, ours and those beside peers, runs once, unmeasured (needs redis-server,
-               memcached and Rust 1.95)
+               memcached, PostgreSQL and Rust 1.95)
 
 What a stage leaves out, it says, with the reason; where CI=true that is a failure. Each step is bounded in time.
 END
@@ -226,7 +226,7 @@ servers() {
     if install redis-server redis-server && install memcached memcached && install faketime faketime &&
         install openssl openssl && { command -v initdb >/dev/null || install pg_ctlcluster postgresql; } &&
         install pgbouncer pgbouncer; then
-        DOGPILE_CACHE_CHAOS="$DOGPILE_CACHE_CHAOS" limit $((1800 + 3 * DOGPILE_CACHE_CHAOS)) \
+        DOGPILE_CACHE_CHAOS="$DOGPILE_CACHE_CHAOS" limit $((1800 + 4 * DOGPILE_CACHE_CHAOS)) \
             cargo test -p dogpile-servers --locked
     else
         leave_out servers \
@@ -262,10 +262,12 @@ peers() {
     limit 900 cargo clippy $BENCHES --all-targets --locked -- -D warnings
 
     say "peers: each bench once, unmeasured"
-    if install redis-server redis-server && install memcached memcached; then
+    # (As for `servers`.)
+    if install redis-server redis-server && install memcached memcached &&
+        { command -v initdb >/dev/null || install pg_ctlcluster postgresql; }; then
         limit 1200 cargo test $BENCHES --benches --locked
     else
-        leave_out peers "redis-server or memcached is missing, and neither apt-get nor brew brings it"
+        leave_out peers "redis-server, memcached or PostgreSQL is missing, and neither apt-get nor brew brings it"
     fi
 }
 

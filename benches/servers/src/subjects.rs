@@ -1,4 +1,4 @@
-//! What is compared: a region over Redis or memcached, amalgam and hitbox, each as a cache of texts by number.
+//! What is compared: a region over Redis, memcached or PostgreSQL, amalgam and hitbox, each as a cache of texts by number.
 //!
 //! | subject | value on the server | creators |
 //! |---|---|---|
@@ -12,7 +12,7 @@
 use amalgam::provider::{PostcardSerializer, RedisBackplane, RedisDistributedCache, RedisDistributedLocker};
 use amalgam::{EntryOptions, FactoryError, source};
 use bytes::Bytes;
-use dogpile_cache::backend::{Memcached, Redis};
+use dogpile_cache::backend::{Memcached, Postgres, Redis};
 use dogpile_cache::codec::Raw;
 use dogpile_cache::{Got, Region};
 use hitbox::concurrency::BroadcastConcurrencyManager;
@@ -82,7 +82,7 @@ fn words(error: impl Debug) -> String {
     format!("{error:?}")
 }
 
-/// A region over Redis or memcached, as the URL says.
+/// A region over Redis, memcached or PostgreSQL, as the URL says. (PostgreSQL has the tables already.)
 #[expect(missing_debug_implementations, reason = "nobody prints a cache")]
 pub struct Ours(Region<u64, Bytes>);
 
@@ -107,6 +107,8 @@ impl Cache for Ours {
             }
             let region = if url.starts_with("memcached") {
                 region.far(Memcached::connect(url).await.expect("the server is there"))
+            } else if url.starts_with("postgresql") {
+                region.far(Postgres::connect(url).await.expect("the server is there"))
             } else {
                 region.far(Redis::connect(url).await.expect("the server is there"))
             };

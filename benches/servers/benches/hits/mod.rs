@@ -215,7 +215,7 @@ fn beside_the_floor(bench: &str, floor: &str, subjects: &[Subject], tasks: u64, 
 }
 
 /// The bytes of an envelope about a value of a region here.
-const ENVELOPE: usize = 64;
+pub const ENVELOPE: usize = 64;
 
 /// The looks of a backend: what a region's hit asks, without the region.
 pub struct Looks<B> {
@@ -225,6 +225,14 @@ pub struct Looks<B> {
 
 /// What a look has found.
 pub struct Looked(Bytes);
+
+impl Looked {
+    /// What was found, with what stands for the envelope.
+    #[allow(dead_code)] // not each bench has a raw client whose values have one
+    pub fn new(bytes: Bytes) -> Looked {
+        Looked(bytes)
+    }
+}
 
 impl AsRef<[u8]> for Looked {
     fn as_ref(&self) -> &[u8] {
