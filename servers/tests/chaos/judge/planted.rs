@@ -3,8 +3,8 @@
 mod postgres;
 
 use self::postgres::{
-    g1_a_lock_of_a_stranger_is_a_reason_if_it_lasts_and_of_its_keys, g1_g3_a_restart_in_peace_takes_the_grants_alone,
-    g1_g5_times_of_postgres, g12_counters_last,
+    away_without_faults_a_change_needs_a_stall, g1_a_lock_of_a_stranger_is_a_reason_if_it_lasts_and_of_its_keys,
+    g1_g3_a_restart_in_peace_takes_the_grants_alone, g1_g5_times_of_postgres, g12_counters_last,
 };
 use super::Case;
 use crate::fault::{Fault, Keys, Kind, Scope};
@@ -492,7 +492,7 @@ macro_rules! named {
 }
 
 /// All of them, with their names.
-pub const ALL: [(&str, fn()); 22] = named![
+pub const ALL: [(&str, fn()); 23] = named![
     g1_an_overlap_needs_a_reason,
     g1_a_reason_is_of_its_time_its_key_and_its_processes,
     g1_changes_and_time_outs_are_reasons,
@@ -515,4 +515,5 @@ pub const ALL: [(&str, fn()); 22] = named![
     g1_g3_a_restart_in_peace_takes_the_grants_alone,
     g12_counters_last,
     g1_g5_times_of_postgres,
+    away_without_faults_a_change_needs_a_stall,
 ];

@@ -75,3 +75,27 @@ pub fn g1_g5_times_of_postgres() {
         judged(story, laws);
     }
 }
+
+/// A change is given up beside a transaction of the fleet's own that gets no processor; on no other server, and nothing
+/// else is.
+pub fn away_without_faults_a_change_needs_a_stall() {
+    let given_up = |kind, stall: Option<[u64; 2]>| {
+        let mut story = Story::default();
+        story.returns(1, 1, kind, [1000, 1100], Answer::Ended(Ended::Down));
+        if let Some(times) = stall {
+            story.suffers(Kind::Stall, Scope::FLEET, times);
+        }
+        story
+    };
+    let (near, far) = (Some([900, 1000]), Some([5000, 5100]));
+    for (terms, kind, stall, laws) in [
+        (Terms::POSTGRES, Call::Change, near, &[][..]),
+        (Terms::POSTGRES, Call::Change, far, &["in Calm weather", "away"]),
+        (Terms::POSTGRES, Call::Change, None, &["in Calm weather", "away"]),
+        (Terms::POSTGRES, Call::Count, near, &["in Calm weather"]),
+        (Terms::REDIS, Call::Change, near, &["in Calm weather"]),
+        (Terms::MEMCACHED, Call::Change, near, &["in Calm weather"]),
+    ] {
+        given_up(kind, stall).judged_by(terms, Weather::Calm, laws);
+    }
+}
