@@ -315,6 +315,15 @@ pub trait Backend: Send + Sync + 'static {
         false
     }
 
+    /// Returns the tables that this backend has its entries in, for what is changed within a transaction of the
+    /// caller's ([`Region::invalidate_in`](crate::Region::invalidate_in) and others). `None`: it has none, as by
+    /// default. Never blocks. A backend that passes its operations on to another one as they are passes this on, too.
+    #[cfg(feature = "postgres")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+    fn tables(&self) -> Option<&Postgres> {
+        None
+    }
+
     /// Returns what the backend takes, and how exact it is. Never blocks.
     fn limits(&self) -> Limits;
 }
@@ -371,6 +380,11 @@ impl<B: Backend + ?Sized> Backend for Arc<B> {
 
     fn is_locked(&self, key: &StoredKey) -> bool {
         (**self).is_locked(key)
+    }
+
+    #[cfg(feature = "postgres")]
+    fn tables(&self) -> Option<&Postgres> {
+        (**self).tables()
     }
 
     fn limits(&self) -> Limits {

@@ -1,5 +1,8 @@
 //! Counters that a fleet shares: rate limits, quotas.
 
+#[cfg(feature = "postgres")]
+mod within;
+
 use crate::backend::{Backend, BackendError, Count, Counted};
 use crate::codec::{Format, Shape};
 use crate::key::{Key, KeyLimit, Namespace, StoredKey};
@@ -134,12 +137,7 @@ impl<K: Key + ?Sized, B: Backend> Counters<K, B> {
         key: &K,
         by: u64,
     ) -> impl Future<Output = Result<u64, IncrementError>> + Send + use<'_, K, B> {
-        let key = self.key(key);
-        // The backend refuses a sum that no counter can hold, too, since it knows the value.
-        let (delta, ceiling) = match i64::try_from(by) {
-            Ok(delta) => (delta, self.ceiling),
-            Err(_) => (i64::MAX, 0),
-        };
+        let (key, (delta, ceiling)) = (self.key(key), self.bounds(by));
         async move {
             let count = Count::Add { delta, ceiling, lifetime: Some(self.lifetime) };
             match self.backend.count(&key, count).await? {
@@ -200,6 +198,12 @@ impl<K: Key + ?Sized, B: Backend> Counters<K, B> {
     pub fn reset(&self, key: &K) -> impl Future<Output = Result<(), BackendError>> + Send + use<'_, K, B> {
         let counted = self.count(key, Count::Reset);
         async move { counted.await.map(|_| ()) }
+    }
+
+    /// What an increment adds, and its ceiling.
+    fn bounds(&self, by: u64) -> (i64, u64) {
+        // The backend refuses a sum that no counter can hold, too, since it knows the value.
+        i64::try_from(by).map_or((i64::MAX, 0), |delta| (delta, self.ceiling))
     }
 
     fn key(&self, key: &K) -> StoredKey {

@@ -11,6 +11,11 @@ mod key;
 pub(crate) mod made;
 mod many;
 pub(crate) mod outcome;
+#[cfg(feature = "postgres")]
+mod within;
+
+#[cfg(feature = "postgres")]
+pub(crate) use self::within::no_tables;
 
 pub use self::blocking::{Blocking, BlockingGet, BlockingGetMany};
 pub use self::builder::{NearAlone, OverFar, RegionBuilder};

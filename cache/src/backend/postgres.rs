@@ -38,10 +38,12 @@
 //! | set, set if, touch, mark, invalidate | the same: *busy*. A user's call waits for it (`pg_advisory_xact_lock`), and holds nothing meanwhile | the same: *locked* |
 //! | count | none: it takes its one row, and waits for it | waits |
 //! | look, get of a counter, listen | none | none: a plain read sees what was committed last |
+//! | what [users](within) call: `users.sql` | `pg_advisory_xact_lock`: waits | waits, behind the lock of the place |
 //!
 //! *Locked* means that nothing was changed. It is found before the first change of a function: the rows are locked
 //! first, in the order place, entries. A function of ours that waits for a lock holds none, so that no deadlock can go
-//! through it.
+//! through it. (What users call waits while it holds others: two such transactions may deadlock, as with any rows. None
+//! of our sessions can be part of that, since none waits.)
 //!
 //! Before all that, each function [asks](sql) two things. The transaction is READ COMMITTED: a user's transaction at
 //! another level, which has one snapshot for all its statements, is an error (S76). And the row of `life` is the one
@@ -109,7 +111,7 @@
 //!   [`CHANGES_WAIT`], or for half of that between two questions for the holder of the lock, is not waited for any
 //!   longer. Then it is an error: refused, as nothing was changed. Nothing waits at the server meanwhile, and so no
 //!   change of another key does (G5). A caller that goes away has sent at most one attempt, which takes effect at once
-//!   or never; none follows. (A user's transaction that calls a change waits for the lock, unless it says otherwise.)
+//!   or never; none follows.
 //! - A region that gives up a publication, or a change, after its
 //!   [`backend_timeout`](crate::RegionBuilder::backend_timeout) asks whether the place [is locked](Backend::is_locked).
 //!   Then the server has answered each attempt: no pause begins, and the other keys go on. The result is in doubt.
@@ -153,6 +155,8 @@
 //! and finds the row. If the lock is not free, it is asked for again for some 30 ms. If it is not free then, as beside
 //! a commit that waits for a standby, the listening fails, and the caller polls.
 //!
+//! What a transaction of a user's has changed is signalled by nobody. Those who wait find it by their polls.
+//!
 //! What is sent by a caller that goes away takes effect all the same. So publications, ends and changes are asked on
 //! the keeper, which tells those who wait.
 //!
@@ -186,6 +190,7 @@ mod place;
 mod reply;
 mod sql;
 mod what;
+mod within;
 
 pub use self::builder::PostgresBuilder;
 
@@ -558,6 +563,10 @@ impl Backend for Postgres {
 
     fn is_locked(&self, key: &StoredKey) -> bool {
         self.hub.is_locked(self.place(key).lock())
+    }
+
+    fn tables(&self) -> Option<&Postgres> {
+        Some(self)
     }
 
     fn limits(&self) -> Limits {

@@ -56,6 +56,9 @@
 //! Both must come *after* the write has been committed. A creation that began before the commit has read the old state,
 //! and the change of the region voids it (or marks it) only if it comes after that.
 //!
+//! On [PostgreSQL](super::postgres#within-your-own-transactions) a change can also be part of the transaction that
+//! writes: `invalidate_in`, and functions for SQL. Then it takes effect with the commit, or not at all.
+//!
 //! # `set` is not fenced
 //!
 //! [`set`](Region::set) stores whatever is there, and of two the last to arrive wins. A program that writes to its

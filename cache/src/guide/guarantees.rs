@@ -95,6 +95,8 @@
 //! - *Exception:* An invalidation that the backend was not told of is an error. Its own process tells it before it
 //!   reads the key there again; if that process ends before, the invalidation is lost.
 //! - *Scope:* A [`set`](crate::Region::set) is not fenced: the last to arrive wins. `set_if` is.
+//! - *Scope:* An invalidation [within a transaction](crate::guide::postgres#within-your-own-transactions) of the
+//!   caller's is one from the commit on, for this process as for the others: all near stores serve for their `at_most`.
 //!
 //! *Why it holds:* The backend deletes the entry and voids the grant in one step. Within the process an access shares a
 //! look only if that was sent after the access began, and a creation only if that was published after the access began,

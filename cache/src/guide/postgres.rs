@@ -75,6 +75,56 @@
 //! looks (one for each runtime), for claims, for changes; and a fourth one once it waits for another process, or is to
 //! tell one. Each of them is a process of the server: mind `max_connections`.
 //!
+//! # Within your own transactions
+//!
+//! A write to the source and the change of what was computed from it can be one transaction: committed together, or not
+//! at all. With tokio-postgres, by the methods whose names end in `_in`:
+//! [`Region::invalidate_in`](crate::Region::invalidate_in), `mark_stale_in`, `set_in`, `add_in`, `touch_in`, and of
+//! [`Counters`](crate::counter::Counters) `increment_in`, `decrement_in`, `get_in`, `reset_in`. With sqlx, diesel, psql,
+//! or in a trigger, by functions:
+//!
+//! ```sql
+//! BEGIN;
+//! UPDATE product SET price = price * 2 WHERE id = 7;
+//! SELECT dogpile.invalidate('product:7');
+//! COMMIT;
+//! ```
+//!
+//! | function | returns | |
+//! |---|---|---|
+//! | `place(region, key, …)` | `text` | the text of a place, with the key's items escaped: `place('order', 'anna', '7')` |
+//! | `invalidate(place, void_pause => '100 ms')` | whether a value was there | |
+//! | `mark_stale(place)` | the same | |
+//! | `invalidate(places, void_pause)`, `mark_stale(places)` | how many had a value | an array, in an order of its own: two such calls do not deadlock |
+//! | `set(place, value, lifetime, max_stale => '0', schema => 0, format => 2, void_pause)` | | `value` is `jsonb`, stored as MessagePack (format 2) or JSON (3) |
+//! | `set_bytes(…, format => 1)` | | `value` is `bytea`, as the codec has made it: `Raw` (1), or one of yours |
+//! | `add`, `add_bytes` | whether it was stored | as the two above, where no fresh value is |
+//! | `touch(place, lifetime, max_stale => '0', schema => 0, format => 2)` | whether a value was there | |
+//! | `increment(counter, delta, lifetime, ceiling => 2^63 - 1)` | the new value; null if it would be above the ceiling | the lifetime is that of a counter that this creates |
+//! | `decrement(counter, delta)`, `counter(counter)`, `reset(counter)` | the value; `reset`: whether there was one | |
+//! | `message_pack(value)` | `bytea` | `jsonb` as MessagePack, for `set_bytes` |
+//!
+//! - A lifetime is an interval; null is for ever, and so is what is longer than a hundred years. `max_stale` says for
+//!   how long the value can be used once it has expired: regions take the shorter of this and their own.
+//! - `set`, `add` and `touch` name one schema and format. `invalidate` and `mark_stale` reach each of a place.
+//! - All of it takes effect when the transaction commits. Counters are rolled back as well; what a program counts by
+//!   `increment` is not.
+//! - The transaction waits for another that has the same key, as for any row, and nobody creates the key until it ends.
+//!   So call late, and commit soon. `lock_timeout` and `statement_timeout` of your session are in force.
+//! - The transaction must be READ COMMITTED: at another level the functions of values raise an error, and the methods
+//!   `_in` refuse before anything is done. Counters do at each level what an `UPDATE` does.
+//! - Nobody is signalled. An access that waits for such a key looks again by its next
+//!   [poll](crate::RegionBuilder::poll).
+//! - The near stores of all processes serve what they have for their [`at_most`](crate::Near::at_most).
+//! - The functions have a search path of their own, and the rights of their caller: those of a program, as above.
+//! - `set`, `add` and `touch` compute a checksum in PL/pgSQL: they are for values of some kilobytes. `set_in` is for
+//!   larger ones.
+//! - A value that is set before any process has connected since the last crash is one of
+//!   [another life](crate::OtherLife): stale, unless the region says otherwise.
+//! - The database is in UTF-8, or its keys in ASCII.
+//!
+//! The other functions of the schema are for the program alone.
+//!
 //! # Beside your own transactions
 //!
 //! - A transaction that has locked rows of these tables (`SELECT … FOR UPDATE`, `DELETE`), or has called one of the
@@ -84,8 +134,8 @@
 //! - `TRUNCATE` of these tables makes all that asks for them wait until its transaction ends. Prefer `DELETE`.
 //! - Do not `INSERT` into the tables yourself: another insert of the same key waits for your transaction's end. The
 //!   functions take the lock of the place before.
-//! - To delete by hand: `DELETE FROM dogpile.entry WHERE place = 'product:7'`. A creation that is under way then
-//!   publishes all the same; [`Region::invalidate`](crate::Region::invalidate) voids it.
+//! - Nor `DELETE` from them, but to see what happens: a creation that is under way publishes all the same.
+//!   `dogpile.invalidate('product:7')` voids it.
 //!
 //! See [keys](crate::guide::keys) for what the text of a place is. A place of more than 1 KB is hashed.
 //!

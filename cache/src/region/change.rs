@@ -8,6 +8,7 @@ use crate::drive::{Core, Held};
 use crate::observer::{NotPublished, Operation};
 use crate::round::{Found, Freshness, Remembered};
 use crate::slot::{UnderChange, Value};
+use crate::store::far::Far;
 use crate::store::{Change, Changed, Ready, Store};
 use std::hash::Hash;
 use std::mem;
@@ -292,7 +293,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
         }
     }
 
-    fn make(&self, made: Made<V>) -> Value<V> {
+    pub(super) fn make(&self, made: Made<V>) -> Value<V> {
         let lifetimes = self.aging.lifetimes(false, made.lifetime, made.max_stale);
         let times = self.aging.times(lifetimes, Duration::ZERO, self.time.nanos());
         Arc::new(match made.content {
@@ -303,14 +304,19 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
         })
     }
 
-    /// Encodes a value for the backend, if there is one.
-    async fn ready(&self, slot: &Held<O, V>, value: Value<V>) -> Result<Ready<V>, BackendError> {
-        let Store::Far(far) = &self.store else { return Ok(Ready { value, entry: None }) };
+    /// Returns the life of the server's data.
+    pub(super) async fn life(&self, slot: &Held<O, V>, far: &Far<V>) -> Result<Life, BackendError> {
         if far.life(slot.stored()).is_none() {
             // The clock and the life of the server are not known before the first reply.
             self.in_time(Operation::Look, Some(slot), self.look(slot, self.time.now())).await?;
         }
-        let life = far.life(slot.stored()).unwrap_or(Life(0));
+        Ok(far.life(slot.stored()).unwrap_or(Life(0)))
+    }
+
+    /// Encodes a value for the backend, if there is one.
+    pub(super) async fn ready(&self, slot: &Held<O, V>, value: Value<V>) -> Result<Ready<V>, BackendError> {
+        let Store::Far(far) = &self.store else { return Ok(Ready { value, entry: None }) };
+        let life = self.life(slot, far).await?;
         far.encode(slot.stored(), value, life).map_err(|why| {
             let kind = match why {
                 NotPublished::TooLarge => BackendErrorKind::TooLarge,

@@ -185,7 +185,7 @@ impl<V> Far<V> {
     }
 
     /// Judges what a look has shown.
-    fn judge(&self, key: &StoredKey, look: Look, sent: u64) -> Found<Value<V>> {
+    pub(crate) fn judge(&self, key: &StoredKey, look: Look, sent: u64) -> Found<Value<V>> {
         self.judge_at(key, look, sent, self.time.nanos())
     }
 

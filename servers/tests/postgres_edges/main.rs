@@ -9,4 +9,7 @@ mod counting;
 mod kit;
 mod lives;
 mod locked;
+mod pooler;
 mod told;
+mod users;
+mod within;

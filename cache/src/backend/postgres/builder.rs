@@ -64,7 +64,8 @@ impl PostgresBuilder {
         self
     }
 
-    /// Returns the statements that make the schema, its tables and its functions, for a migration of the user's own.
+    /// Returns the statements that make the schema, its tables and its functions, for a migration of the user's own. Some
+    /// of the functions are for [users](crate::guide::postgres#within-your-own-transactions).
     /// They may be executed where some of them were before: then they wait for no reader. They fail where something in
     /// the schema belongs to a [stranger](PostgresBuilder::owner). Never blocks.
     ///

@@ -146,6 +146,13 @@ pub(super) fn counted(rows: Vec<Row>) -> Result<Counted> {
     Ok(if column(&row, "r_is_too_large")? { Counted::TooLarge(value) } else { Counted::Now(value) })
 }
 
+/// The same of a counter that was moved, or read, within a transaction of the caller's.
+pub(super) fn counted_in(rows: &[Row]) -> Result<Counted> {
+    let row = rows.first().ok_or_else(another_dialect)?;
+    let value = at::<i64>(row, 0)?.try_into().map_err(|_| another_dialect())?;
+    Ok(if at(row, 1)? { Counted::TooLarge(value) } else { Counted::Now(value) })
+}
+
 /// The value of a counter that was read, 0 if it is missing or over, and whether it is over.
 pub(super) fn counter(rows: &[Row]) -> Result<(u64, bool)> {
     let value = rows.first().map_or(Ok(Some(0)), |row| at::<Option<i64>>(row, 0))?;
@@ -159,6 +166,11 @@ pub(super) fn holder(rows: &[Row]) -> Result<Option<String>> {
 
 /// A number.
 pub(super) fn number(rows: Vec<Row>) -> Result<i64> {
+    at(&one(rows)?, 0)
+}
+
+/// Whether something is so; `None`: the function was not called.
+pub(super) fn is_so_if_asked(rows: Vec<Row>) -> Result<Option<bool>> {
     at(&one(rows)?, 0)
 }
 

@@ -3,16 +3,21 @@
 use super::address::Schema;
 
 /// The files of the tables and functions, in their order.
-const FILES: [&str; 5] = [
+const FILES: [&str; 7] = [
     include_str!("sql/tables.sql"),
     include_str!("sql/parts.sql"),
     include_str!("sql/grants.sql"),
     include_str!("sql/changes.sql"),
     include_str!("sql/rest.sql"),
+    include_str!("sql/bytes.sql"),
+    include_str!("sql/users.sql"),
 ];
 
 /// The form of the tables and functions: `layout()` in `tables.sql`.
 pub(super) const LAYOUT: i32 = 1;
+
+/// The longest place that is not hashed: a full key has its suffix as well.
+const ROOM: usize = super::LONGEST_KEY - "@4294967295.255".len();
 
 /// The oldest version that will do, as `server_version_num` has it: the oldest that this is tested on.
 pub(super) const OLDEST: u32 = 150_000;
@@ -21,8 +26,9 @@ pub(super) const OLDEST: u32 = 150_000;
 pub(super) fn tables(schema: &Schema, owner: Option<&str>, is_logged: bool) -> String {
     let unlogged = if is_logged { "" } else { "UNLOGGED" };
     let text = FILES.concat().replace("{schema}", &schema.quoted()).replace("{unlogged}", unlogged);
+    let text = text.replace("{largest}", &super::LARGEST_ENTRY.to_string()).replace("{room}", &ROOM.to_string());
     // (The owner last: its name is any text.)
-    owners(&text.replace("{largest}", &super::LARGEST_ENTRY.to_string()), schema, owner)
+    owners(&text, schema, owner)
 }
 
 /// Asks whether the schema, or something in it, belongs to a stranger.
