@@ -5,9 +5,11 @@ use crate::postgres_files::{Owner, Template, bin, chown, owner};
 use crate::process::Process;
 use crate::start::{Start, on_free_ports, process_methods, start_methods};
 use crate::time::{FakeTime, Pace};
+use crate::tls::Certificates;
 use std::ffi::OsString;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -21,6 +23,8 @@ const PACKAGE: &str = "postgresql";
 #[derive(Clone, Debug)]
 pub struct PostgresBuilder {
     start: Start,
+    tls: bool,
+    largest_file: Option<u64>,
 }
 
 impl PostgresBuilder {
@@ -36,6 +40,21 @@ impl PostgresBuilder {
         self
     }
 
+    /// Takes connections with TLS as well, by new [`PostgresServer::certificates`].
+    #[must_use]
+    pub fn tls(mut self) -> Self {
+        self.tls = true;
+        self
+    }
+
+    /// A disk that is full when a file has so many bytes: at least some megabytes, which the server needs itself. What
+    /// is no multiple of a block is told as a disk that is full. Needs `prlimit`.
+    #[must_use]
+    pub fn largest_file(mut self, bytes: u64) -> Self {
+        self.largest_file = Some(bytes);
+        self
+    }
+
     /// Starts the server. Blocks until it takes statements, 10 s at most; the first one of a process for as long as
     /// `initdb` takes as well, 2 s or 3 s.
     pub fn start(self) -> Result<PostgresServer> {
@@ -44,7 +63,9 @@ impl PostgresBuilder {
         chown(directory.path(), owner)?;
         Template::get()?.write(&directory.path().join("data"), owner)?;
         let fake_time = self.start.fake_time.then(|| FakeTime::new(directory.path(), Pace::Flows)).transpose()?;
-        let server = PostgresServer { with: self, directory, port: free_port()?, owner, fake_time, process: None };
+        let certificates = self.tls.then(Certificates::make).transpose()?;
+        let server =
+            PostgresServer { with: self, directory, port: free_port()?, owner, fake_time, certificates, process: None };
         on_free_ports(server, PostgresServer::launch, |server| {
             server.port = free_port()?;
             Ok(())
@@ -65,6 +86,7 @@ pub struct PostgresServer {
     /// The server refuses to run as root.
     owner: Option<Owner>,
     fake_time: Option<FakeTime>,
+    certificates: Option<Certificates>,
     /// `None` between a kill and a restart.
     process: Option<Process>,
     /// Declared after the process: it is dropped later.
@@ -75,7 +97,7 @@ impl PostgresServer {
     /// What a server can be started with.
     #[must_use]
     pub fn builder() -> PostgresBuilder {
-        PostgresBuilder { start: Start::new("postgres") }
+        PostgresBuilder { start: Start::new("postgres"), tls: false, largest_file: None }
     }
 
     /// Starts a server on a free port. Blocks until it takes statements.
@@ -99,6 +121,12 @@ impl PostgresServer {
     #[must_use]
     pub fn url_of(&self, user: &str) -> String {
         format!("postgresql://{user}@{}/postgres", self.address())
+    }
+
+    /// The certificates of a server with [TLS](PostgresBuilder::tls).
+    #[must_use]
+    pub fn certificates(&self) -> Option<&Certificates> {
+        self.certificates.as_ref()
     }
 
     /// The directory of the socket.
@@ -228,6 +256,9 @@ impl PostgresServer {
             variable.push(value);
             command.arg(variable);
         }
+        if let Some(bytes) = self.with.largest_file {
+            command.args(["prlimit", &format!("--fsize={bytes}")]);
+        }
         command.arg(program);
         command.args(["-D", &self.data(), "-p", &self.port.to_string(), "-k"]).arg(self.directory.path());
         command.arg("-F");
@@ -240,6 +271,20 @@ impl PostgresServer {
             "dynamic_shared_memory_type=mmap",
         ] {
             command.args(["-c", setting]);
+        }
+        if let Some(certificates) = &self.certificates {
+            command.args(["-c", "ssl=on"]);
+            // (The server takes no key that others could read.)
+            for (setting, name, text) in [
+                ("ssl_cert_file", "cert.pem", &certificates.certificate),
+                ("ssl_key_file", "key.pem", &certificates.key),
+            ] {
+                let path = self.directory.path().join(name);
+                fs::write(&path, text)?;
+                fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+                chown(&path, self.owner)?;
+                command.args(["-c", &format!("{setting}={}", path.display())]);
+            }
         }
         command.args(self.with.start.arguments());
         Ok(command)

@@ -95,7 +95,8 @@
 //!   next connection makes another row of `life`. A dump that is restored brings the row back with its random number,
 //!   in another table or by another transaction. The life is read on each connection, before anything else (G10). All
 //!   open connections of a backend are of [one life](lane). A restart, a failover and a crash end all connections. A
-//!   dump that is restored under open connections ends none: the next function that is called there does.
+//!   dump that is restored under open connections ends none: the next function that is called there does, which is the
+//!   heartbeat's at the latest.
 //!
 //! # What a locked place costs
 //!
@@ -138,8 +139,9 @@
 //! durability, and a value that was published and is lost in a crash is missing in the next life. What an invalidation
 //! has committed it commits as the server's own setting says.
 //!
-//! The states of a connection are those of [`lane`]. A heartbeat asks once a second, and ends a connection whose answer
-//! takes four seconds (S67). A connection that has failed is of no use any more: its operations fail, in doubt, and the
+//! The states of a connection are those of [`lane`]. A heartbeat asks once a second whether the life is still that of
+//! the session, and ends a connection whose answer is another one (G10), or takes four seconds (S67). It waits for no
+//! lock, as looks would wait behind it. A connection that has failed is of no use any more: its operations fail, in doubt, and the
 //! next operation connects anew. Nothing that may have been executed is sent again; *locked* was not.
 //!
 //! # Signals
@@ -189,6 +191,11 @@ mod millis;
 mod place;
 mod reply;
 mod sql;
+#[cfg(not(feature = "postgres-tls"))]
+#[path = "postgres/no_tls.rs"]
+mod tls;
+#[cfg(feature = "postgres-tls")]
+mod tls;
 mod what;
 mod within;
 
@@ -328,7 +335,9 @@ impl Postgres {
     /// this connection's own. A schema that belongs to a [stranger](PostgresBuilder::owner) is refused before anything
     /// of it is called.
     ///
-    /// TLS is not there yet: a URL with `sslmode=require` connects to nothing.
+    /// With `sslmode=require`, and the feature `postgres-tls`, connections are by TLS, and the server's certificate is
+    /// verified: by the roots of the operating system, or by those of the builder's `trusting`. Without
+    /// that (also by `prefer`, which anybody in between could turn down) they are without TLS.
     ///
     /// # Errors
     ///

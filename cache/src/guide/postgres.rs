@@ -50,8 +50,20 @@
 //! # Which servers
 //!
 //! PostgreSQL 15 or later; tested on Debian's 15. An older server is refused by `connect`, and so are a standby, a URL
-//! of several hosts, and a pooler (`PgBouncer`), in each of its modes: the sessions have settings of their own. TLS is
-//! to come. Until then a program connects to the server itself, within a network that it trusts, or by a socket.
+//! of several hosts, and a pooler (`PgBouncer`), in each of its modes: the sessions have settings of their own. A
+//! transaction of your own, with the methods `_in` or the functions, may go through a pooler.
+//!
+//! # TLS
+//!
+//! | the URL | the builder (feature `postgres-tls`) | a connection |
+//! |---|---|---|
+//! | `sslmode=require` | | with TLS; the certificate must be of a root that the operating system trusts, and name the host |
+//! | any but `sslmode=disable` | `trusting(roots)` | the same, by these roots alone |
+//! | without `sslmode`, or another one | | without TLS, whatever the server would take |
+//!
+//! There is no TLS without a verified certificate: it would keep nobody out that is in between. So `require` is what
+//! libpq calls `verify-full`, and `prefer` is no TLS. A password goes by SCRAM, without a binding to the channel. A
+//! connection without TLS is for a network that you trust, or a socket.
 //!
 //! # What it gives, law by law
 //!
@@ -79,9 +91,9 @@
 //!
 //! A write to the source and the change of what was computed from it can be one transaction: committed together, or not
 //! at all. With tokio-postgres, by the methods whose names end in `_in`:
-//! [`Region::invalidate_in`](crate::Region::invalidate_in), `mark_stale_in`, `set_in`, `add_in`, `touch_in`, and of
-//! [`Counters`](crate::counter::Counters) `increment_in`, `decrement_in`, `get_in`, `reset_in`. With sqlx, diesel, psql,
-//! or in a trigger, by functions:
+//! [`Region::invalidate_in`][invalidate_in], `mark_stale_in`, `set_in`, `add_in`, `touch_in`, and of
+//! [`Counters`](crate::counter::Counters) `increment_in`, `decrement_in`, `get_in`, `reset_in`. With sqlx, diesel or
+//! psql, or in a trigger, by functions:
 //!
 //! ```sql
 //! BEGIN;
@@ -147,3 +159,5 @@
 //!
 #![cfg_attr(feature = "postgres", doc = "[connect]: crate::backend::Postgres")]
 #![cfg_attr(not(feature = "postgres"), doc = "[connect]: crate::backend")]
+#![cfg_attr(feature = "postgres", doc = "[invalidate_in]: crate::Region::invalidate_in")]
+#![cfg_attr(not(feature = "postgres"), doc = "[invalidate_in]: crate::Region")]

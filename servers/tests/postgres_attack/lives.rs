@@ -5,6 +5,7 @@ use dogpile_cache::backend::{Backend, Change, Claimed, ConnectError, Postgres, P
 use dogpile_servers::{PostgresServer, Proxy, postgres_program};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Instant;
 
 fn dump(server: &PostgresServer) -> String {
     let address = server.address();
@@ -63,6 +64,32 @@ async fn g10_a_dump_that_is_restored_under_open_connections_is_another_life() {
     connected(&postgres).await;
     let after = look(&postgres, &one).await;
     assert_ne!(after.life, before, "the same life; entry {:?}; the voided grant publishes: {published:?}", after.entry);
+}
+
+/// G10: the same of a dump of the rows alone, and of a process that only looks: its heartbeat finds it. While the tables
+/// are being restored, its looks wait for nothing.
+#[tokio::test]
+async fn g10_a_process_that_only_looks_finds_that_the_rows_were_restored() {
+    let server = server().await;
+    let one = key("one");
+    let (postgres, looks) = (backend(&server).await, backend(&server).await);
+    set(&postgres, &one, "revoked").await.unwrap();
+    let before = look(&looks, &one).await.life;
+    invalidate(&postgres, &one).await.unwrap();
+    let client = stranger(&server).await;
+    client.batch_execute("BEGIN; LOCK TABLE dogpile.life IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    client.batch_execute("CREATE TEMP TABLE rows AS SELECT id FROM dogpile.life").await.unwrap();
+    client.batch_execute("DELETE FROM dogpile.life; INSERT INTO dogpile.life (id) SELECT id FROM rows").await.unwrap();
+    // Longer than a heartbeat.
+    let began = Instant::now();
+    while began.elapsed() < SECOND * 2 {
+        let slow = Instant::now();
+        assert_eq!(look(&looks, &one).await.life, before);
+        assert!(slow.elapsed() < SECOND, "a look has waited for a heartbeat");
+        tokio::time::sleep(MS * 10).await;
+    }
+    client.batch_execute("COMMIT").await.unwrap();
+    until(async || looks.look(std::slice::from_ref(&one), None).await.is_ok_and(|looks| looks[0].life != before)).await;
 }
 
 /// G10: a copy of the database that takes its place.

@@ -123,6 +123,60 @@ async fn s25_too_many_connections_are_told() {
     assert!(why(&error, false).contains("too many connections"), "{error}");
 }
 
+/// The caller gets its value where no connection is to be had.
+#[tokio::test]
+async fn g4_s25_a_caller_gets_its_value_beside_too_many_connections() {
+    let server = server().await;
+    server.sql("CREATE ROLE anna LOGIN CONNECTION LIMIT 0").unwrap();
+    grant(&server);
+    let lazy = Arc::new(Postgres::lazy(&server.url_of("anna")).unwrap());
+    let got = within(AT_ONCE, region(&lazy).get("a").or_create(async || "own".to_owned())).await.unwrap();
+    assert_eq!(*got, "own");
+    assert!(matches!(Got::published(&got), None | Some(Published::No(_))), "{:?}", Got::published(&got));
+    let error = within(AT_ONCE, lazy.look(&[key("a")], None)).await.unwrap_err();
+    assert!(error.source().unwrap().to_string().contains("too many connections"), "{error:?}");
+    assert_silent(&error);
+}
+
+/// A disk that is full is told, and the caller has its value; what is there is a hit.
+#[tokio::test]
+async fn g4_s25_a_disk_that_is_full_is_told() {
+    let server = PostgresServer::builder().largest_file((4 << 20) + 100).start().unwrap();
+    Postgres::builder(&server.url()).migrate().await.unwrap();
+    let postgres = backend(&server).await;
+    let (region, large) = (region(&postgres), "v".repeat(1 << 20));
+    let mut error = None;
+    for number in 0..100 {
+        if let Err(is_full) = within(AT_ONCE, region.set(&number.to_string(), large.clone())).await {
+            error = Some(is_full);
+            break;
+        }
+    }
+    let error = error.expect("the disk does not fill");
+    assert_eq!(error.kind(), BackendErrorKind::Refused, "{error:?}");
+    assert!(error.source().unwrap().to_string().contains("its disk is full"), "{error:?}");
+    let made = large.clone();
+    let got = within(AT_ONCE, region.get("b").or_create(async || made)).await.unwrap();
+    assert_eq!(*got, large);
+    assert!(matches!(Got::published(&got), Some(Published::No(_))), "{:?}", Got::published(&got));
+    let got = within(AT_ONCE, region.get("0").value()).await.unwrap().unwrap();
+    assert_eq!(*got, large);
+}
+
+/// A statement that takes longer than it may is told, and nothing was counted.
+#[tokio::test]
+async fn s25_a_statement_that_takes_too_long_is_told() {
+    let server = server().await;
+    let postgres = backend(&server).await;
+    let client = stranger(&server).await;
+    client.batch_execute("BEGIN; LOCK TABLE dogpile.entry IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let error = within(AT_ONCE, postgres.look(&[key("a")], None)).await.unwrap_err();
+    assert_eq!(error.kind(), BackendErrorKind::Refused, "{error:?}");
+    assert!(error.source().unwrap().to_string().contains("the time is out"), "{error:?}");
+    client.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(stored(&postgres, &key("a")).await, None);
+}
+
 #[tokio::test]
 async fn s25_no_server_is_told_at_once() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

@@ -10,6 +10,7 @@ mod kit;
 mod lives;
 mod locked;
 mod pooler;
+mod tls;
 mod told;
 mod users;
 mod within;

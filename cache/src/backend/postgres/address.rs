@@ -1,10 +1,13 @@
 //! Where the server is, and where on it the tables are.
 
 use super::link::NotOpened;
+use super::tls::Trust;
 use std::fmt;
 use std::str::FromStr;
 use tokio_postgres::Config;
 use tokio_postgres::config::LoadBalanceHosts;
+#[cfg(feature = "postgres-tls")]
+use tokio_postgres::config::SslMode;
 
 /// The longest name of a schema: the name of the channel is made of it, and the server takes 63 bytes.
 const LONGEST: usize = 40;
@@ -16,6 +19,8 @@ pub(super) struct Address {
     pub(super) schema: Schema,
     /// To whom the schema may belong as well.
     pub(super) owner: Option<String>,
+    /// Whose certificates the server may show.
+    pub(super) trust: Trust,
 }
 
 impl Address {
@@ -35,7 +40,18 @@ impl Address {
         if config.get_application_name().is_none() {
             config.application_name("dogpile-cache");
         }
-        Some(Address { config, schema: tables, owner: None })
+        let trust = Trust::of(config.get_ssl_mode());
+        Some(Address { config, schema: tables, owner: None, trust })
+    }
+
+    /// The same server, trusted by these roots alone, as PEM. `None`: one of them cannot be read, there is none, or the
+    /// URL says that there is no TLS.
+    #[cfg(feature = "postgres-tls")]
+    pub(super) fn trusting(self, roots: &[u8]) -> Option<Address> {
+        if self.config.get_ssl_mode() == SslMode::Disable {
+            return None;
+        }
+        Some(Address { trust: Trust::roots(roots)?, ..self })
     }
 }
 

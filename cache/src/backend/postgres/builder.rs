@@ -24,17 +24,28 @@ const MAKERS: i64 = 0x0064_6F67_7069_6C65;
 /// | [`schema`](PostgresBuilder::schema) | `dogpile` |
 /// | [`owner`](PostgresBuilder::owner) | the user of the URL, a superuser, or the owner of the database |
 /// | [`logged`](PostgresBuilder::logged) | values are lost in a crash of the server |
+/// | `trusting` (feature `postgres-tls`) | as the URL says: the roots of the operating system, or no TLS |
 #[must_use]
 pub struct PostgresBuilder {
     url: String,
     schema: String,
     owner: Option<String>,
     is_logged: bool,
+    /// Roots, as PEM.
+    #[cfg(feature = "postgres-tls")]
+    trusts: Option<Vec<u8>>,
 }
 
 impl PostgresBuilder {
     pub(super) fn new(url: &str) -> PostgresBuilder {
-        PostgresBuilder { url: url.to_owned(), schema: "dogpile".to_owned(), owner: None, is_logged: false }
+        PostgresBuilder {
+            url: url.to_owned(),
+            schema: "dogpile".to_owned(),
+            owner: None,
+            is_logged: false,
+            #[cfg(feature = "postgres-tls")]
+            trusts: None,
+        }
     }
 
     /// Sets the schema of the tables: 1 to 40 small letters, digits and underscores, not a digit first. Each call that
@@ -61,6 +72,17 @@ impl PostgresBuilder {
     /// the cache is cold. This counts when tables are made; tables that are there stay as they are.
     pub fn logged(mut self) -> PostgresBuilder {
         self.is_logged = true;
+        self
+    }
+
+    /// Has all connections be by TLS, whether the URL asks for it or not, to a server that shows a certificate of one of
+    /// these authorities: these alone, not those of the operating system. `roots` are their certificates, as PEM. Each
+    /// call that follows refuses a text without any, or with one that cannot be read, and a URL with `sslmode=disable`
+    /// ([`Malformed`](ConnectError::Malformed)).
+    #[cfg(feature = "postgres-tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "postgres-tls")))]
+    pub fn trusting(mut self, roots: &[u8]) -> PostgresBuilder {
+        self.trusts = Some(roots.to_owned());
         self
     }
 
@@ -141,7 +163,13 @@ impl PostgresBuilder {
     fn parts(&self) -> Result<(Address, Handle), ConnectError> {
         let tables = self.name()?;
         let scheme = ConnectError::scheme_of(&self.url);
-        let at = match Address::of(&self.url, tables) {
+        let at = Address::of(&self.url, tables);
+        #[cfg(feature = "postgres-tls")]
+        let at = match &self.trusts {
+            Some(roots) => at.and_then(|at| at.trusting(roots)),
+            None => at,
+        };
+        let at = match at {
             Some(at) => Address { owner: self.owner.clone(), ..at },
             None if scheme.is_empty() => return Err(ConnectError::NoScheme),
             None => return Err(ConnectError::Malformed { scheme }),

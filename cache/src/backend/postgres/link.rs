@@ -3,6 +3,7 @@
 use super::address::Address;
 use super::failure::{Answered, Failure, is_of_the_tables};
 use super::sql::Call;
+use super::tls::Secured;
 use super::what::{IS_A_POOLER, Settings, What};
 use crate::backend::{BackendError, BackendErrorKind, Life};
 use crate::time::unless;
@@ -16,9 +17,8 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::tls::NoTlsStream;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{AsyncMessage, Client, Connection, Error, NoTls, Row, Socket, Statement};
+use tokio_postgres::{AsyncMessage, Client, Connection, Error, Row, Socket, Statement};
 
 /// How long a connection may take to be made, with all that is asked before it is used.
 pub(super) const OPENING: Duration = Duration::from_secs(2);
@@ -147,7 +147,11 @@ impl NotOpened {
 impl From<Error> for NotOpened {
     fn from(error: Error) -> NotOpened {
         let Some(server) = error.as_db_error() else {
-            return NotOpened::new(error);
+            // (What a handshake, or the operating system, says of it.)
+            return match std::error::Error::source(&error) {
+                Some(source) => NotOpened::new(format!("{error}: {source}")),
+                None => NotOpened::new(error),
+            };
         };
         let answered = Answered::of(server);
         match *server.code() {
@@ -163,14 +167,15 @@ impl From<Error> for NotOpened {
 /// A connection to a server, with nothing prepared, and what drives it.
 pub(super) struct Raw {
     pub(super) client: Client,
-    pub(super) connection: Connection<Socket, NoTlsStream>,
+    pub(super) connection: Connection<Socket, Secured>,
 }
 
 impl Raw {
     /// Connects. To be called on the runtime that is to drive the connection. It has no time-out of its own: that would
     /// go by the timers of that runtime, which a test may have paused.
     pub(super) async fn open(at: &Address, settings: &Settings) -> Result<Raw, NotOpened> {
-        let (client, connection) = settings.of_session(&at.config).connect(NoTls).await?;
+        let (tls, mode) = at.trust.connector()?;
+        let (client, connection) = settings.of_session(&at.config).ssl_mode(mode).connect(tls).await?;
         Ok(Raw { client, connection })
     }
 }
@@ -192,7 +197,7 @@ impl Link {
             let link = async {
                 let what = What::ask(&client, at, &settings).await?;
                 let life = what.life(&client, at).await?;
-                let prepared = purpose.calls().iter().map(|call| {
+                let prepared = purpose.calls().iter().chain(&[Call::Alive]).map(|call| {
                     let (client, text) = (&client, call.text(&at.schema));
                     async move { Ok::<_, NotOpened>((*call, client.prepare(&text).await?)) }
                 });
@@ -271,7 +276,7 @@ impl Drop for Driving {
 }
 
 /// Drives a connection until it is closed, or nothing more is to be asked of it.
-async fn drive(mut connection: Connection<Socket, NoTlsStream>, driving: Driving) {
+async fn drive(mut connection: Connection<Socket, Secured>, driving: Driving) {
     let end = Arc::clone(&driving.0);
     let driven = async {
         loop {
@@ -290,7 +295,8 @@ async fn drive(mut connection: Connection<Socket, NoTlsStream>, driving: Driving
     drop(driving);
 }
 
-/// Asks a connection for signs of life, until it is dead or nobody has it.
+/// Asks a connection for signs of life, and whether it is the life that the connection has shown, until it is dead or
+/// nobody has it.
 async fn beat(link: Weak<Link>) {
     loop {
         tokio::time::sleep(HEARTBEAT).await;
@@ -299,8 +305,11 @@ async fn beat(link: Weak<Link>) {
             tokio::time::sleep(ANSWER).await;
             tokio::time::sleep(ANSWER).await;
         };
-        if !matches!(unless(Box::pin(link.check()), || Box::pin(twice())).await, Some(Ok(()))) {
-            return link.die();
+        match unless(Box::pin(link.ask(Call::Alive, &[])), || Box::pin(twice())).await {
+            // (An error of the statement alone is an answer, too.)
+            Some(Ok(_) | Err(Failure::Backend(_))) => {}
+            // What has broken it is another life, or its end.
+            Some(Err(Failure::Broken(_))) | None => return link.die(),
         }
     }
 }

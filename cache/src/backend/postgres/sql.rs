@@ -14,7 +14,7 @@ const FILES: [&str; 7] = [
 ];
 
 /// The form of the tables and functions: `layout()` in `tables.sql`.
-pub(super) const LAYOUT: i32 = 1;
+pub(super) const LAYOUT: i32 = 2;
 
 /// The longest place that is not hashed: a full key has its suffix as well.
 const ROOM: usize = super::LONGEST_KEY - "@4294967295.255".len();
@@ -101,6 +101,8 @@ pub(super) enum Call {
     Tell,
     Cull,
     Holder,
+    /// Of a heartbeat.
+    Alive,
 }
 
 impl Call {
@@ -161,6 +163,7 @@ impl Call {
                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
                     AND (classid::bigint << 32 | objid::bigint) = $1"
             }
+            Call::Alive => "SELECT {schema}.alive()",
             Call::Cull => "SELECT {schema}.cull($1, $2, $3)",
         };
         let text = text.replace("{schema}", &schema.quoted()).replace("{channel}", &schema.channel());

@@ -32,6 +32,17 @@ BEGIN
 END
 $$;
 
+-- The heartbeat of a session asks the same: what only looks calls no other function. It waits for nobody who has locked
+-- the table, since looks would wait behind it.
+CREATE OR REPLACE FUNCTION {schema}.alive() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    LOCK TABLE {schema}.life IN ACCESS SHARE MODE NOWAIT;
+    PERFORM {schema}.check();
+EXCEPTION WHEN lock_not_available THEN
+    RETURN;
+END
+$$;
+
 -- Takes the lock of a place for a change. False: another transaction has it.
 CREATE OR REPLACE FUNCTION {schema}.enter(a_lock bigint, a_waits boolean) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN

@@ -68,7 +68,7 @@ CREATE UNLOGGED TABLE IF NOT EXISTS {schema}.life (
 CREATE SEQUENCE IF NOT EXISTS {schema}.number;
 
 -- The form of the tables and functions, which a build compares with its own.
-CREATE OR REPLACE FUNCTION {schema}.layout() RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT 1';
+CREATE OR REPLACE FUNCTION {schema}.layout() RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT 2';
 
 -- The life of the UNLOGGED tables: another one after each crash, by the random number, and after each restoring of a
 -- copy, by the table or by the transaction that has written the row. Neither is in a copy by pg_dump. The functions
