@@ -13,7 +13,7 @@ fn with_tls() -> (PostgresServer, Vec<u8>) {
 /// How many of our sessions are with TLS, and without.
 fn sessions(server: &PostgresServer) -> String {
     let ours = "application_name = 'dogpile-cache'";
-    let counts = format!("SELECT count(*) FILTER (WHERE ssl), count(*) FILTER (WHERE NOT ssl) FROM pg_stat_ssl");
+    let counts = "SELECT count(*) FILTER (WHERE ssl), count(*) FILTER (WHERE NOT ssl) FROM pg_stat_ssl";
     server.sql(&format!("{counts} JOIN pg_stat_activity USING (pid) WHERE {ours}")).unwrap()
 }
 

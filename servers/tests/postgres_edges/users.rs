@@ -9,6 +9,7 @@ use dogpile_cache::key::Namespace;
 use dogpile_cache::{Got, Outcome, Region};
 use dogpile_servers::PostgresServer;
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 /// A text as a statement has it.
 fn literal(text: &str) -> String {
@@ -17,6 +18,11 @@ fn literal(text: &str) -> String {
 
 fn place(key: &str) -> String {
     format!("dogpile.place('{NAME}', {})", literal(key))
+}
+
+/// The bytes of a text, as two digits each.
+fn hex(text: &str) -> String {
+    text.bytes().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
 }
 
 /// The value of a key if it is a hit; no creator is called.
@@ -58,8 +64,7 @@ async fn g13_a_value_that_sql_has_set_is_a_hit_of_the_region() {
     let region = region(&postgres);
     for name in keys() {
         let stored = server.sql(&format!("SELECT encode(dogpile.stored({}), 'hex')", place(&name))).unwrap();
-        let hex: String = key(&name).place().bytes().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(stored, hex, "{name}");
+        assert_eq!(stored, hex(key(&name).place()), "{name}");
         server
             .sql(&format!("SELECT dogpile.set({}, to_jsonb({}::text), '1 min')", place(&name), literal(&name)))
             .unwrap();
@@ -242,7 +247,7 @@ fn traps() -> String {
         ("concat_ws(text, bigint, oid, xid)", "text"),
         ("ascii(text)", "integer"),
     ] {
-        traps += &format!("CREATE FUNCTION evil.{function} RETURNS {returns} {body};");
+        writeln!(traps, "CREATE FUNCTION evil.{function} RETURNS {returns} {body};").unwrap();
     }
     for (operator, left, right, returns) in [
         ("=", "bytea", "bytea", "boolean"),
@@ -255,10 +260,10 @@ fn traps() -> String {
         ("<=", "bigint", "bigint", "boolean"),
         ("#", "bigint", "integer", "bigint"),
     ] {
-        let name: String = operator.bytes().map(|byte| format!("o{byte}")).collect();
-        traps += &format!("CREATE FUNCTION evil.{name}({left}, {right}) RETURNS {returns} {body};");
-        traps +=
-            &format!("CREATE OPERATOR evil.{operator} (LEFTARG = {left}, RIGHTARG = {right}, FUNCTION = evil.{name});");
+        let name = format!("o{}", hex(operator));
+        writeln!(traps, "CREATE FUNCTION evil.{name}({left}, {right}) RETURNS {returns} {body};").unwrap();
+        let arguments = format!("LEFTARG = {left}, RIGHTARG = {right}, FUNCTION = evil.{name}");
+        writeln!(traps, "CREATE OPERATOR evil.{operator} ({arguments});").unwrap();
     }
     traps
 }
@@ -331,7 +336,9 @@ async fn s25_the_rights_of_a_program_are_enough() {
     let _postgres = backend(&server).await;
     grant_anna(&server);
     let call = |call: &str| server.sql(&format!("SET ROLE anna; SELECT dogpile.{call}"));
-    CALLS.into_iter().for_each(|text| drop(call(text).unwrap()));
+    for text in CALLS {
+        call(text).unwrap();
+    }
     server.sql("REVOKE DELETE ON dogpile.entry FROM anna").unwrap();
     call("set('edge:a', '1', '1 min')").unwrap();
     assert!(call("invalidate('edge:a')").unwrap_err().to_string().contains("permission denied"));

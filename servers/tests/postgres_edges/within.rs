@@ -30,12 +30,8 @@ async fn value(region: &Region<str, String>, key: &str) -> Option<(String, Outco
     region.get(key).value().await.unwrap().map(|got| ((*got).clone(), Got::outcome(&got)))
 }
 
-fn fresh(value: &str) -> Option<(String, Outcome)> {
-    Some((value.to_owned(), Outcome::Fresh))
-}
-
-fn stale(value: &str) -> Option<(String, Outcome)> {
-    Some((value.to_owned(), Outcome::Stale))
+fn fresh(value: &str) -> (String, Outcome) {
+    (value.to_owned(), Outcome::Fresh)
 }
 
 #[tokio::test]
@@ -60,19 +56,19 @@ async fn what_is_rolled_back_has_never_been() {
         assert_eq!(counters.decrement_in(&transaction, "n", 1).await.unwrap(), 6);
         assert_eq!(counters.get_in(&transaction, "n").await.unwrap(), 6);
         // Nobody else sees it, and the region's own count does not go with the transaction.
-        assert_eq!(value(&region, "a").await, fresh("old"));
+        assert_eq!(value(&region, "a").await, Some(fresh("old")));
         assert_eq!(value(&region, "c").await, None);
         assert_eq!(counters.get("n").await.unwrap(), 5);
         counters.increment("other", 1).await.unwrap();
         if commits {
             transaction.commit().await.unwrap();
-            assert_eq!(value(&region, "a").await, stale("new"));
-            assert_eq!(value(&region, "c").await, fresh("added"));
+            assert_eq!(value(&region, "a").await, Some(("new".to_owned(), Outcome::Stale)));
+            assert_eq!(value(&region, "c").await, Some(fresh("added")));
             assert_eq!(counters.get("n").await.unwrap(), 6);
             assert_eq!(counters.get("other").await.unwrap(), 2);
         } else {
             transaction.rollback().await.unwrap();
-            assert_eq!(value(&region, "a").await, fresh("old"));
+            assert_eq!(value(&region, "a").await, Some(fresh("old")));
             assert_eq!(value(&region, "c").await, None);
             assert_eq!(counters.get("n").await.unwrap(), 5);
             assert_eq!(counters.get("other").await.unwrap(), 1);
@@ -160,7 +156,7 @@ async fn s76_a_transaction_at_another_level_is_refused_and_goes_on() {
     }
     assert_eq!(counters.increment_in(&transaction, "n", 1).await.unwrap(), 1);
     transaction.commit().await.unwrap();
-    assert_eq!(value(&region, "a").await, fresh("old"));
+    assert_eq!(value(&region, "a").await, Some(fresh("old")));
     assert_eq!(server.sql("SELECT count(*) FROM product").unwrap(), "1");
     assert_no_errors(&server);
     // Another has moved the counter since the snapshot: the increment fails, and counts nothing.
@@ -197,7 +193,7 @@ async fn two_transactions_of_users_change_one_key_one_after_the_other() {
     until(async || watcher.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) == 1).await;
     first.commit().await.unwrap();
     within(AT_ONCE, second).await.unwrap();
-    assert_eq!(value(&region, "a").await, fresh("second"));
+    assert_eq!(value(&region, "a").await, Some(fresh("second")));
     assert_eq!(counters.get("n").await.unwrap(), 2);
     assert_no_errors(&server);
 }
