@@ -57,12 +57,12 @@
 //!
 //! | the URL | the builder (feature `postgres-tls`) | a connection |
 //! |---|---|---|
-//! | `sslmode=require` | | with TLS; the certificate must be of a root that the operating system trusts, and name the host |
+//! | `sslmode=require`, `sslmode=verify-full` | | with TLS; the certificate must be of a root that the operating system trusts, and name the host |
 //! | any but `sslmode=disable` | `trusting(roots)` | the same, by these roots alone |
 //! | without `sslmode`, or another one | | without TLS, whatever the server would take |
 //!
-//! There is no TLS without a verified certificate: it would keep nobody out that is in between. So `require` is what
-//! libpq calls `verify-full`, and `prefer` is no TLS. A password goes by SCRAM, without a binding to the channel. A
+//! There is no TLS without a verified certificate: it would keep nobody out that is in between. So the two words are one
+//! here, and `prefer` is no TLS. A password goes by SCRAM, without a binding to the channel. A
 //! connection without TLS is for a network that you trust, or a socket.
 //!
 //! # What it gives, law by law
@@ -121,6 +121,7 @@
 //! - `set`, `add` and `touch` name one schema and format. `invalidate` and `mark_stale` reach each of a place.
 //! - All of it takes effect when the transaction commits. Counters are rolled back as well; what a program counts by
 //!   `increment` is not.
+//! - `lifetime` and `void_pause` begin with the call, not with the commit.
 //! - The transaction waits for another that has the same key, as for any row, and nobody creates the key until it ends.
 //!   So call late, and commit soon. `lock_timeout` and `statement_timeout` of your session are in force.
 //! - The transaction must be READ COMMITTED: at another level the functions of values raise an error, and the methods

@@ -36,6 +36,7 @@ use tokio_postgres::Transaction;
 /// |---|---|---|
 /// | takes effect | when the call returns | when the transaction commits; rolled back, it has never been |
 /// | seen by the transaction's own `_in` calls | - | at once |
+/// | lifetimes, and the [pause](crate::RegionBuilder::void_pause) of a voided creation, begin | with the call | with the call, not with the commit |
 /// | waits for another transaction that has the key | 0.4 s | as long as that one is open, or as `lock_timeout` and `statement_timeout` of the session say |
 /// | the region's `backend_timeout` | bounds it | does not |
 /// | who waits in the fleet | is signalled | is not: such an access looks again by its next [poll](crate::RegionBuilder::poll) |

@@ -1,8 +1,11 @@
 //! TLS, by certificates of an authority of the test's own.
 
 use crate::kit::*;
-use dogpile_cache::backend::{ConnectError, Postgres};
+use dogpile_cache::backend::{Backend, ConnectError, Postgres};
 use dogpile_servers::PostgresServer;
+use std::env;
+use std::fs;
+use std::process::Command;
 
 fn with_tls() -> (PostgresServer, Vec<u8>) {
     let server = PostgresServer::builder().tls().start().unwrap();
@@ -53,6 +56,36 @@ async fn a_server_is_trusted_by_its_root_and_its_name() {
     let misnamed = format!("postgresql://anna:secret@db.internal:{port}/postgres?hostaddr=127.0.0.1");
     refused(of(&misnamed).trusting(&root), "certificate").await;
     assert_eq!(server.sql("SELECT 1").unwrap(), "1");
+}
+
+/// The URL of a server, for a process that trusts what its environment says.
+const URL: &str = "DOGPILE_EDGES_TLS_AT";
+
+/// A URL that asks for TLS is enough, if the operating system trusts the root.
+#[tokio::test]
+async fn the_roots_of_the_operating_system_are_trusted() {
+    if let Ok(url) = env::var(URL) {
+        let postgres = Postgres::connect(&url).await.unwrap();
+        return postgres.ping().await.unwrap();
+    }
+    let (server, root) = with_tls();
+    Postgres::builder(&server.url()).migrate().await.unwrap();
+    let file = server.socket_directory().join("root.pem");
+    fs::write(&file, &root).unwrap();
+    let strange = server.socket_directory().join("strange.pem");
+    fs::write(&strange, with_tls().1).unwrap();
+    for mode in ["require", "verify-full"] {
+        for (trusted, is_trusted) in [(&file, true), (&strange, false)] {
+            let done = Command::new(env::current_exe().unwrap())
+                .args(["--exact", "tls::the_roots_of_the_operating_system_are_trusted"])
+                .env(URL, format!("{}?sslmode={mode}", server.url()))
+                .env("SSL_CERT_FILE", trusted)
+                .env_remove("SSL_CERT_DIR")
+                .output()
+                .unwrap();
+            assert_eq!(done.status.success(), is_trusted, "{mode}: {done:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -11,6 +11,11 @@ use std::error::Error;
 use std::sync::Arc;
 use tokio_postgres::{Client, Transaction};
 
+/// A region whose tombstones outlive any test.
+fn region(postgres: &Arc<Postgres>) -> Region<str, String> {
+    builder(postgres).void_pause(LONG).build().unwrap()
+}
+
 fn counters(postgres: &Arc<Postgres>) -> Counters<str, Arc<Postgres>> {
     Counters::new(Namespace::new(NAME).unwrap(), Arc::clone(postgres), MINUTE).unwrap()
 }
@@ -34,6 +39,11 @@ fn fresh(value: &str) -> (String, Outcome) {
     (value.to_owned(), Outcome::Fresh)
 }
 
+/// Each of them can be sent, so that a handler of a server can await it.
+fn sent<F: Future + Send>(future: F) -> F {
+    future
+}
+
 #[tokio::test]
 async fn what_is_rolled_back_has_never_been() {
     let server = server().await;
@@ -41,24 +51,28 @@ async fn what_is_rolled_back_has_never_been() {
     let (region, counters, mut client) = (region(&postgres), counters(&postgres), user(&server).await);
     region.set("a", "old".to_owned()).await.unwrap();
     counters.increment("n", 5).await.unwrap();
+    counters.increment("gone", 1).await.unwrap();
     let grant = granted(&postgres, &key("b"), LONG).await;
     for commits in [false, true] {
         let transaction = client.transaction().await.unwrap();
         insert(&transaction).await;
-        region.set_in(&transaction, "a", "new".to_owned()).await.unwrap();
-        assert!(!region.add_in(&transaction, "a", "added".to_owned()).await.unwrap(), "it sees its own value");
-        region.mark_stale_in(&transaction, "a").await.unwrap();
-        assert!(region.touch_in(&transaction, "a", None).await.unwrap());
-        assert!(region.add_in(&transaction, "c", "added".to_owned()).await.unwrap());
-        assert!(!region.touch_in(&transaction, "d", None).await.unwrap());
-        region.invalidate_in(&transaction, "b").await.unwrap();
-        assert_eq!(counters.increment_in(&transaction, "n", 2).await.unwrap(), 7);
-        assert_eq!(counters.decrement_in(&transaction, "n", 1).await.unwrap(), 6);
-        assert_eq!(counters.get_in(&transaction, "n").await.unwrap(), 6);
+        sent(region.set_in(&transaction, "a", "new".to_owned())).await.unwrap();
+        assert!(!sent(region.add_in(&transaction, "a", "added".to_owned())).await.unwrap(), "it sees its own value");
+        sent(region.mark_stale_in(&transaction, "a")).await.unwrap();
+        assert!(sent(region.touch_in(&transaction, "a", None)).await.unwrap());
+        assert!(sent(region.add_in(&transaction, "c", "added".to_owned())).await.unwrap());
+        assert!(!sent(region.touch_in(&transaction, "d", None)).await.unwrap());
+        sent(region.invalidate_in(&transaction, "b")).await.unwrap();
+        assert_eq!(sent(counters.increment_in(&transaction, "n", 2)).await.unwrap(), 7);
+        assert_eq!(sent(counters.decrement_in(&transaction, "n", 1)).await.unwrap(), 6);
+        assert_eq!(sent(counters.get_in(&transaction, "n")).await.unwrap(), 6);
+        sent(counters.reset_in(&transaction, "gone")).await.unwrap();
+        assert_eq!(sent(counters.get_in(&transaction, "gone")).await.unwrap(), 0);
         // Nobody else sees it, and the region's own count does not go with the transaction.
         assert_eq!(value(&region, "a").await, Some(fresh("old")));
         assert_eq!(value(&region, "c").await, None);
         assert_eq!(counters.get("n").await.unwrap(), 5);
+        assert_eq!(counters.get("gone").await.unwrap(), 1);
         counters.increment("other", 1).await.unwrap();
         if commits {
             transaction.commit().await.unwrap();
@@ -66,6 +80,7 @@ async fn what_is_rolled_back_has_never_been() {
             assert_eq!(value(&region, "c").await, Some(fresh("added")));
             assert_eq!(counters.get("n").await.unwrap(), 6);
             assert_eq!(counters.get("other").await.unwrap(), 2);
+            assert_eq!(counters.get("gone").await.unwrap(), 0);
         } else {
             transaction.rollback().await.unwrap();
             assert_eq!(value(&region, "a").await, Some(fresh("old")));

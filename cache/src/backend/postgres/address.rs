@@ -6,8 +6,6 @@ use std::fmt;
 use std::str::FromStr;
 use tokio_postgres::Config;
 use tokio_postgres::config::LoadBalanceHosts;
-#[cfg(feature = "postgres-tls")]
-use tokio_postgres::config::SslMode;
 
 /// The longest name of a schema: the name of the channel is made of it, and the server takes 63 bytes.
 const LONGEST: usize = 40;
@@ -30,8 +28,10 @@ impl Address {
     /// nothing of each other's invalidations (G3). The addresses of one host are tried in their order.
     pub(super) fn of(url: &str, tables: Schema) -> Option<Address> {
         let (scheme, rest) = url.split_once("://")?;
-        // (The client takes small letters alone.)
-        let mut config = Config::from_str(&format!("{}://{rest}", scheme.to_ascii_lowercase())).ok()?;
+        let (server, query) = rest.split_once('?').unwrap_or((rest, ""));
+        // (The client takes small letters alone, and has no word of its own for what is always verified here.)
+        let query = query.replace("sslmode=verify-full", "sslmode=require");
+        let mut config = Config::from_str(&format!("{}://{server}?{query}", scheme.to_ascii_lowercase())).ok()?;
         let (hosts, addresses) = (config.get_hosts().len(), config.get_hostaddrs().len());
         if hosts.max(addresses) != 1 {
             return None;
@@ -48,7 +48,7 @@ impl Address {
     /// URL says that there is no TLS.
     #[cfg(feature = "postgres-tls")]
     pub(super) fn trusting(self, roots: &[u8]) -> Option<Address> {
-        if self.config.get_ssl_mode() == SslMode::Disable {
+        if self.config.get_ssl_mode() == tokio_postgres::config::SslMode::Disable {
             return None;
         }
         Some(Address { trust: Trust::roots(roots)?, ..self })
@@ -109,6 +109,7 @@ impl Schema {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio_postgres::config::SslMode;
 
     #[test]
     fn a_url_names_a_host() {
@@ -128,6 +129,8 @@ mod tests {
         for url in ["postgres://one,two/cache", "postgres://one/cache?host=two", "postgres://one:1,one:2/"] {
             assert!(of(url).is_none(), "{url}");
         }
+        let verified = of("postgres://one/cache?application_name=app&sslmode=verify-full").unwrap().config;
+        assert_eq!((verified.get_ssl_mode(), verified.get_application_name()), (SslMode::Require, Some("app")));
         let balanced = of("postgres://one/cache?load_balance_hosts=random").unwrap();
         assert_eq!(balanced.config.get_load_balance_hosts(), LoadBalanceHosts::Disable);
         let shown = format!("{:?}", of("postgres://anna:secret@localhost/cache").unwrap());

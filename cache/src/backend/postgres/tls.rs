@@ -2,13 +2,13 @@
 //!
 //! | the URL says | the [builder](super::PostgresBuilder::trusting) trusts | the connection |
 //! |---|---|---|
-//! | `sslmode=require` | the operating system's roots | TLS, and the server's certificate is verified: its root, and the host that it names |
-//! | nothing, `prefer`, `require` | roots of its own | the same, by these roots alone |
+//! | `sslmode=require`, `verify-full` | the operating system's roots | TLS, and the server's certificate is verified: its root, and the host that it names |
+//! | nothing, `prefer`, `require`, `verify-full` | roots of its own | the same, by these roots alone |
 //! | `disable` | roots of its own | refused: the two say different things |
 //! | nothing, `prefer`, `disable` | - | without TLS |
 //!
 //! `prefer` is not enough for TLS: anybody between the two could answer that the server has none. A certificate is
-//! always verified, for the same reason. What the cache of a process trusts is read from the operating system once,
+//! always verified, for the same reason. What a process trusts is read from the operating system once,
 //! when the first such connection is made.
 //!
 //! A password is sent by SCRAM without a binding to the channel: a URL with `channel_binding=require` connects to
