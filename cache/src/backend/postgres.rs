@@ -139,9 +139,9 @@
 //! durability, and a value that was published and is lost in a crash is missing in the next life. What an invalidation
 //! has committed it commits as the server's own setting says.
 //!
-//! The states of a connection are those of [`lane`]. A heartbeat asks once a second whether the life is still that of
-//! the session, and ends a connection whose answer is another one (G10), or takes four seconds (S67). It waits for no
-//! lock, as looks would wait behind it. A connection that has failed is of no use any more: its operations fail, in doubt, and the
+//! The states of a connection are those of [`lane`]. A heartbeat asks once a second, and ends a connection whose answer
+//! takes four seconds (S67). On that of looks it asks whether the life is still that of the session, and ends it if not
+//! (G10); it waits for no lock, as looks would wait behind it. A connection that has failed is of no use any more: its operations fail, in doubt, and the
 //! next operation connects anew. Nothing that may have been executed is sent again; *locked* was not.
 //!
 //! # Signals

@@ -47,7 +47,8 @@ pub(super) enum Purpose {
 impl Purpose {
     fn calls(self) -> &'static [Call] {
         match self {
-            Purpose::Looks => &[Call::Look, Call::LookMany, Call::Get],
+            // (All others find another life by the first function that they call.)
+            Purpose::Looks => &[Call::Look, Call::LookMany, Call::Get, Call::Alive],
             Purpose::Claims => &[Call::Claim, Call::Renew, Call::Publish, Call::End, Call::Bury, Call::BuryCounter],
             Purpose::Changes => &[
                 Call::Set,
@@ -197,7 +198,7 @@ impl Link {
             let link = async {
                 let what = What::ask(&client, at, &settings).await?;
                 let life = what.life(&client, at).await?;
-                let prepared = purpose.calls().iter().chain(&[Call::Alive]).map(|call| {
+                let prepared = purpose.calls().iter().map(|call| {
                     let (client, text) = (&client, call.text(&at.schema));
                     async move { Ok::<_, NotOpened>((*call, client.prepare(&text).await?)) }
                 });
@@ -229,6 +230,11 @@ impl Link {
     /// Nothing more is to be asked of the connection.
     pub(super) fn die(&self) {
         self.end.die();
+    }
+
+    /// Returns whether a call is of the connection's purpose.
+    fn knows(&self, call: Call) -> bool {
+        self.statements.iter().any(|(known, _)| *known == call)
     }
 
     /// Executes a statement. One round trip.
@@ -295,8 +301,8 @@ async fn drive(mut connection: Connection<Socket, Secured>, driving: Driving) {
     drop(driving);
 }
 
-/// Asks a connection for signs of life, and whether it is the life that the connection has shown, until it is dead or
-/// nobody has it.
+/// Asks a connection for signs of life, and that of looks whether it is the life that the connection has shown, until
+/// it is dead or nobody has it.
 async fn beat(link: Weak<Link>) {
     loop {
         tokio::time::sleep(HEARTBEAT).await;
@@ -305,9 +311,12 @@ async fn beat(link: Weak<Link>) {
             tokio::time::sleep(ANSWER).await;
             tokio::time::sleep(ANSWER).await;
         };
-        match unless(Box::pin(link.ask(Call::Alive, &[])), || Box::pin(twice())).await {
+        let asked = async {
+            if link.knows(Call::Alive) { link.ask(Call::Alive, &[]).await.map(drop) } else { link.check().await }
+        };
+        match unless(Box::pin(asked), || Box::pin(twice())).await {
             // (An error of the statement alone is an answer, too.)
-            Some(Ok(_) | Err(Failure::Backend(_))) => {}
+            Some(Ok(()) | Err(Failure::Backend(_))) => {}
             // What has broken it is another life, or its end.
             Some(Err(Failure::Broken(_))) | None => return link.die(),
         }

@@ -32,8 +32,8 @@ BEGIN
 END
 $$;
 
--- The heartbeat of a session asks the same: what only looks calls no other function. It waits for nobody who has locked
--- the table, since looks would wait behind it.
+-- The heartbeat of a session of looks asks the same: it calls no other function. It waits for nobody who has locked the
+-- table, since looks would wait behind it.
 CREATE OR REPLACE FUNCTION {schema}.alive() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     LOCK TABLE {schema}.life IN ACCESS SHARE MODE NOWAIT;
