@@ -141,8 +141,9 @@
 //!
 //! The states of a connection are those of [`lane`]. A heartbeat asks once a second, and ends a connection whose answer
 //! takes four seconds (S67). On that of looks it asks whether the life is still that of the session, and ends it if not
-//! (G10); it waits for no lock, as looks would wait behind it. A connection that has failed is of no use any more: its operations fail, in doubt, and the
-//! next operation connects anew. Nothing that may have been executed is sent again; *locked* was not.
+//! (G10); it waits for no lock, as looks would wait behind it. A connection that has failed is of no use any more: its
+//! operations fail, in doubt, and the next operation connects anew. Nothing that may have been executed is sent again;
+//! *locked* was not.
 //!
 //! # Signals
 //!
@@ -336,8 +337,8 @@ impl Postgres {
     /// of it is called.
     ///
     /// With `sslmode=require`, and the feature `postgres-tls`, connections are by TLS, and the server's certificate is
-    /// verified: by the roots of the operating system, or by those of the builder's `trusting`. Without
-    /// that (also by `prefer`, which anybody in between could turn down) they are without TLS.
+    /// verified: by the roots of the operating system, or by those of the builder's `trusting`. Without that (also by
+    /// `prefer`, which anybody in between could turn down) they are without TLS.
     ///
     /// # Errors
     ///
