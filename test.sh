@@ -12,8 +12,8 @@ help() {
 
 The parts of the second stage:
     loom       the loom models, and clippy over them
-    model      the models of dogpile-cache's round, over an ideal backend, over the scripts of Redis and over the commands
-               of memcached, searched whole in an optimized build
+    model      the models of dogpile-cache's round, over an ideal backend and over the scripts of Redis, of the commands of
+               memcached and of the statements of PostgreSQL, searched whole in an optimized build
     storm      random accesses and changes of a fleet over a backend that fails, for 30 s, judged by an observer
     portable   the tests with the clocks and the fences of platforms other than Linux, and clippy over that code
     fences     the readers' fences in an optimized build

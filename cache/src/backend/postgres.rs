@@ -57,6 +57,10 @@
 //! not there is not about to be. (A user's own `INSERT` into these tables makes our insert of the same key wait, until
 //! the `statement_timeout` of the connection. Nothing else does.)
 //!
+//! The model in `tests/round/postgres` executes the functions statement by statement, beside other sessions and a user's
+//! transaction, and finds that each is one step by the paper. It lists their statements: a change of the SQL is one of
+//! the model.
+//!
 //! # States and transitions
 //!
 //! The states of a place are those of the [module `backend`](crate::backend). `G` is the grant in the row of `place`: a

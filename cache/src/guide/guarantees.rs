@@ -349,6 +349,26 @@
 //! That the scripts do what the model says is shown by running both: random calls on a real server and on the functions
 //! of the model, compared step by step (`servers/tests/redis_scripts.rs` in the repository).
 //!
+//! ## The model of PostgreSQL
+//!
+//! A function there is several statements. The model (`tests/round/postgres`) executes them one by one, and between any
+//! two of them those of other sessions and of a user's transaction, which calls functions, locks and deletes rows,
+//! stays open, and is committed or rolled back. Sessions are ended, connections lost, processes killed; the server
+//! crashes with empty tables, restarts with full ones, and its clock steps. At its commit each function must have done
+//! what the ideal backend does in one step; no statement waits for another transaction; and no listener sleeps through
+//! a change. The faults that are planted in `tests/round/postgres/planted.rs`:
+//!
+//! | fault | law |
+//! |---|---|
+//! | `a_claim_that_waits_for_the_lock`, `a_claim_that_waits_for_a_row`, `an_insert_that_is_not_behind_the_lock` | G5 |
+//! | `a_publication_by_a_snapshot_that_is_older_than_the_lock` | G2, G3 |
+//! | `a_claim_that_decides_by_what_it_read_before_the_lock` | G1 |
+//! | `a_lock_that_is_released_before_the_commit` | G1, G5 |
+//! | `a_signal_before_the_commit`, `a_listener_that_does_not_ask_for_the_lock` | G5, G16 |
+//! | `a_grant_of_another_life` | G2, G10 |
+//!
+//! The model lists the statements of each function, and a test compares that list with the SQL.
+//!
 //! ## Real servers
 //!
 //! The folder `servers` of the repository starts servers, stops, kills and moves them in time. Its tests run the

@@ -1,5 +1,10 @@
-//! Model (i): `Access`, driven by a model checker over an ideal backend. Model (ii) is in `redis`: the same over
-//! a model of the server.
+//! Model (i): `Access`, driven by a model checker over an ideal backend. Model (ii) is that of a server:
+//!
+//! | | what is searched |
+//! |---|---|
+//! | `redis` | `Access` over the scripts, each of which is one step of the server |
+//! | `memcached` | the crate's own steps over the server's commands (with the feature `memcached`) |
+//! | `postgres` | the functions, statement by statement, beside transactions of a user's |
 //!
 //! A debug build searches small instances. All searches: `cargo test --release -p dogpile-cache --test round`, and with
 //! `-- --nocapture` they print how many states they have met.
@@ -28,6 +33,7 @@ mod messages;
 mod model;
 mod names;
 mod planted;
+mod postgres;
 mod process;
 mod redis;
 mod server;
