@@ -361,7 +361,7 @@
 //! | fault | law |
 //! |---|---|
 //! | `a_claim_that_waits_for_the_lock`, `a_claim_that_waits_for_a_row`, `an_insert_that_is_not_behind_the_lock` | G5 |
-//! | `a_publication_by_a_snapshot_that_is_older_than_the_lock` | G2, G3 |
+//! | `a_publication_by_a_snapshot_that_is_older_than_the_lock`, `a_grant_that_is_known_by_its_token_alone` | G2, G3 |
 //! | `a_claim_that_decides_by_what_it_read_before_the_lock` | G1 |
 //! | `a_lock_that_is_released_before_the_commit` | G1, G5 |
 //! | `a_signal_before_the_commit`, `a_listener_that_does_not_ask_for_the_lock` | G5, G16 |

@@ -56,7 +56,8 @@
 //! - *Locked*: a claim or a change is sent again or goes, a holder's call is sent again.
 //! - Callers that go, and leave the rest to the keeper; connections that are lost, while the server goes on with the
 //!   statement; sessions that the server ends; processes that are killed. A claim without an answer is followed by the
-//!   end of its grant without a number, on another connection: the two are in no order.
+//!   end of its grant without a number, on another connection: the two are in no order. What nobody waits for is
+//!   executed at any time. A claim is executed twice (which no connection does): what its number is for.
 //! - *Signals*: LISTEN, the row of `waiter`, the question for the lock, shared; NOTIFY after the answer. A user's
 //!   transaction tells nobody. Each waiter may poll at any time.
 //! - *Lives*: a crash empties the UNLOGGED tables, a restart does not; both end all sessions. Tables that are made anew

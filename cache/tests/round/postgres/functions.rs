@@ -125,7 +125,9 @@ impl Run<'_> {
             None => Why::Lost(Refusal::Gone),
             Some(row) if row.token != token => Why::Lost(Refusal::Overtaken),
             Some(row) if row.is_void => Why::Lost(Refusal::Voided),
-            Some(row) if number != 0 && row.number != number => Why::Lost(Refusal::Gone),
+            Some(row) if number != 0 && row.number != number && !self.is(Plant::KnowsByToken) => {
+                Why::Lost(Refusal::Gone)
+            }
             Some(_) if self.me.is_taken => Why::Own,
             Some(_) => Why::Locked,
         }

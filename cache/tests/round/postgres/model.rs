@@ -67,6 +67,9 @@ impl Bounds {
                 kinds = &[Kind::GiveUp, Kind::Lose, Kind::Abort, Kind::Kill];
                 let session = world.session_of(c).map(|s| &world.sessions[s]);
                 let is_free = |call: &super::session::Call| call.holder().is_none();
+                if session.is_some_and(|of| of.call.is_claim()) && may(&Kind::Double) {
+                    steps.push(Step::Client(Kind::Double, c));
+                }
                 if session.is_some_and(|of| of.is_again && of.at == At::Check && is_free(&of.call)) {
                     steps.push(Step::GoesOn(c));
                 }

@@ -73,3 +73,11 @@ fn a_grant_of_another_life() {
     let bounds = bounds("planted: a grant counts in any life", &[gets(1, 0)], 1, 1, &[Kind::Restart]);
     is_found(&bounds, Plant::CountsAnyLife, &["G2", "G10"]);
 }
+
+/// The claim of a token is executed twice, the second time after an invalidation. Its holder is not that of the first.
+#[test]
+fn a_grant_that_is_known_by_its_token_alone() {
+    let menu = [Kind::Double, Kind::UserInvalidates];
+    let bounds = bounds("planted: a grant is known by its token", &[gets(1, 0)], 1, 2, &menu);
+    is_found(&bounds, Plant::KnowsByToken, &["G2", "G3"]);
+}

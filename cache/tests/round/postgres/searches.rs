@@ -39,7 +39,7 @@ const USER: [Kind; 7] = [
     Kind::UserDeletesEntry,
 ];
 
-const NETWORK: [Kind; 4] = [Kind::GiveUp, Kind::Lose, Kind::Abort, Kind::Kill];
+const NETWORK: [Kind; 5] = [Kind::GiveUp, Kind::Lose, Kind::Abort, Kind::Kill, Kind::Double];
 
 fn anything() -> Vec<Kind> {
     let own = [Kind::Fail, Kind::Drop, Kind::Slow, Kind::Crash, Kind::Restart, Kind::Anew];
@@ -95,9 +95,9 @@ fn others_set_mark_and_invalidate() {
 #[cfg_attr(debug_assertions, ignore = "takes minutes without optimization")]
 fn others_change_beside_a_users_transaction() {
     for change in [Change::Set, Change::Mark, Change::Invalidate] {
-        let menu = [Kind::UserSets, Kind::UserMarks, Kind::UserInvalidates, Kind::UserTakesEntry];
+        let menu = &USER[..5];
         let bounds =
-            bounds("PostgreSQL: a user and a change, 2 + a change", &[gets(2, 1), changes(change)], 1, 1, &menu);
+            bounds("PostgreSQL: a user and a change, 2 + a change", &[gets(2, 1), changes(change)], 1, 1, menu);
         let refuses = if change == Change::Mark { Sight::Renewed } else { Sight::Refused };
         holds(&bounds, &[Sight::LockedByAUser, Sight::AUserWaits, Sight::Stored, refuses]);
     }
@@ -108,7 +108,7 @@ fn others_change_beside_a_users_transaction() {
 fn requests_and_replies_are_lost() {
     let menu = [&NETWORK[..], &[Kind::UserInvalidates, Kind::UserTakesPlace]].concat();
     let bounds = bounds("PostgreSQL: network, 1 + 1", &[gets(1, 0), gets(1, 0)], 3, 2, &menu);
-    holds(&bounds, &[Sight::Locked, Sight::LockedByAUser, Sight::LostByTheRow, Sight::Refused]);
+    holds(&bounds, &[Sight::Locked, Sight::LockedByAUser, Sight::LostByTheRow, Sight::Refused, Sight::Again]);
 }
 
 #[test]

@@ -183,8 +183,8 @@ impl Session {
         (self.is_locked, self.is_taken, self.has_skipped) = (false, false, false);
     }
 
-    /// Whether nothing of it goes on before somebody else does something.
+    /// Whether a moment may pass: nothing of it goes on before somebody else does something, or nobody waits for it.
     pub fn is_quiet(&self) -> bool {
-        self.at == At::Open || (self.at == At::Check && self.is_again)
+        self.at == At::Open || (self.at == At::Check && (self.is_again || self.owner == Owner::Nobody))
     }
 }

@@ -45,6 +45,8 @@ pub enum Plant {
     SleepsWithoutAProbe,
     /// A grant counts in any life.
     CountsAnyLife,
+    /// A grant is known by its token alone.
+    KnowsByToken,
 }
 
 /// What has been seen, so that a search that cannot find anything is noticed.
@@ -72,10 +74,12 @@ pub enum Sight {
     Woken,
     /// A claim has passed over a dead holder.
     TakenOver,
+    /// A claim has found its own grant.
+    Again,
 }
 
 impl Sight {
-    pub const ALL: [Sight; 16] = [
+    pub const ALL: [Sight; 17] = [
         Sight::Locked,
         Sight::LockedByAUser,
         Sight::Skipped,
@@ -92,6 +96,7 @@ impl Sight {
         Sight::NotFree,
         Sight::Woken,
         Sight::TakenOver,
+        Sight::Again,
     ];
 }
 
@@ -106,6 +111,8 @@ pub enum Kind {
     Abort,
     /// The process is killed.
     Kill,
+    /// A claim is executed twice, the second time at any time.
+    Double,
     /// The creator fails; the caller goes.
     Fail,
     Drop,

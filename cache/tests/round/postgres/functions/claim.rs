@@ -112,6 +112,7 @@ impl Run<'_> {
         let Call::Op(Op::Claim { token, seen, lease, .. }) = self.me.call else { unreachable!("a claim") };
         match self.me.at {
             At::ClaimAgain => {
+                self.world.sees(Sight::Again);
                 let until = self.me.now + lease;
                 self.update_place(|row| Row { beat: row.beat + 1, until, ..row });
                 let row = self.me.row.expect("a row that was read");

@@ -182,6 +182,10 @@ impl World {
             // (The process is killed while it creates, or waits.)
             return self.clients[c].ends();
         };
+        if kind == Kind::Double {
+            let (call, life) = (self.sessions[s].call.clone(), self.sessions[s].life);
+            return self.sessions.push(Session::new(Owner::Nobody, call, life));
+        }
         let token = match self.sessions[s].call {
             Call::Op(Op::Claim { token, .. }) if kind != Kind::Kill => Some(token),
             _ => None,
