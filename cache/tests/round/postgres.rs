@@ -38,7 +38,7 @@
 //! `statements` lists, for each function, its calls, its locks, and what reads or writes a table, in the order of the
 //! text. A test reads the same from the `.sql` files and compares. A digest of the functions notices a change of what a
 //! statement asks. So a change of the SQL makes a test red until the model was looked at. That the functions of the
-//! model ask what the SQL asks was compared by eye.
+//! model ask what the SQL asks was compared by eye. `each_statement_is_executed` searches until each of them was met.
 //!
 //! # What is modelled
 //!
@@ -78,7 +78,7 @@
 //! # Bounds
 //!
 //! One place; one or two clients, in some searches three; one to three programs for each, and one renewal; a user's
-//! transaction, of up to three deeds; up to three things that happen; one to five ticks. `searches` says which for each
+//! transaction, of up to three deeds; up to three things that happen; one to four ticks. `searches` says which for each
 //! search.
 //!
 //! # What was found

@@ -35,6 +35,7 @@ fn next_beat(row: Row) -> u32 {
 impl Run<'_> {
     /// Executes the next statement.
     pub fn step(&mut self) {
+        self.world.executes(self.me.at);
         match self.me.at {
             At::Check => self.check(),
             At::EnterWait | At::EnterTry => self.enter(),

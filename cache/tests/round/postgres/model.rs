@@ -9,7 +9,7 @@ use crate::history::Law;
 use crate::server::{Rules, Tick};
 use stateright::{Model, Property};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
@@ -49,6 +49,8 @@ pub struct Bounds {
     pub refines: bool,
     /// What the search has seen.
     pub sights: Arc<AtomicU32>,
+    /// The statements that the search has executed.
+    pub executed: Arc<AtomicU64>,
 }
 
 impl Bounds {
@@ -162,6 +164,7 @@ impl Model for Bounds {
         world.checks(rules);
         world.normalize();
         self.sights.fetch_or(world.take_sights(), Ordering::Relaxed);
+        self.executed.fetch_or(world.take_executed(), Ordering::Relaxed);
         Some(world)
     }
 

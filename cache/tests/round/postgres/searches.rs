@@ -2,18 +2,21 @@
 
 use super::client::{Client, Program};
 use super::model::{Bounds, gets, holds};
+use super::statements::{At, LISTING};
 use super::world::{Kind, Plant, Sight};
 use crate::environment::Kind as Change;
 use crate::server::Tick;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 pub fn bounds(name: &'static str, clients: &[Client], ticks: Tick, steps: u8, menu: &[Kind]) -> Bounds {
     let mut rules = crate::bounds(name, &[], ticks, steps, &[]).frame.rules;
     rules.shows_the_rest = false;
     rules.by_the_paper = true;
     rules.fresh_for = 9;
-    let (clients, menu, sights) = (clients.to_vec(), menu.to_vec(), Arc::default());
-    Bounds { name, clients, ticks, steps, menu, rules, plant: Plant::Nothing, refines: true, sights }
+    let (clients, menu) = (clients.to_vec(), menu.to_vec());
+    let (sights, executed) = (Arc::default(), Arc::default());
+    Bounds { name, clients, ticks, steps, menu, rules, plant: Plant::Nothing, refines: true, sights, executed }
 }
 
 pub fn listens(left: u8) -> Client {
@@ -182,4 +185,27 @@ fn anything_happens_once() {
     let clients = [gets(1, 1), gets(1, 0)];
     let bounds = bounds("PostgreSQL: anything once, 1 + 1", &clients, 1, 1, &anything());
     holds(&bounds, &[Sight::LockedByAUser, Sight::Vanished, Sight::OtherLife, Sight::Refused, Sight::Overlap]);
+}
+
+/// A statement that no search executes is not modelled. The model stores entries that live, and has no `set_if`.
+#[test]
+#[cfg_attr(debug_assertions, ignore = "takes minutes without optimization")]
+fn each_statement_is_executed() {
+    let all = Arc::new(AtomicU64::new(0));
+    let searched = |mut bounds: Bounds| {
+        bounds.executed = Arc::clone(&all);
+        // A pause that outlives a lease.
+        bounds.rules.pause = 3;
+        holds(&bounds, &[]);
+    };
+    for change in [Change::Set, Change::Mark, Change::Invalidate] {
+        let clients = [refreshes(2), changes(change)];
+        searched(bounds("PostgreSQL: long pauses, 2 refresh + a change", &clients, 3, 2, &[Kind::Fail, Kind::Drop]));
+    }
+    searched(bounds("PostgreSQL: a look and a set", &[gets(1, 0), changes(Change::Set)], 1, 0, &[]));
+    searched(bounds("PostgreSQL: anything once, 2", &[gets(2, 1)], 1, 1, &anything()));
+    let listed = LISTING.iter().flat_map(|(_, listed)| listed.iter().filter_map(|(_, at)| *at));
+    let is_executed = |at: At| all.load(Ordering::Relaxed) & (1 << at as u8) != 0;
+    let never: Vec<At> = listed.filter(|at| !is_executed(*at)).collect();
+    assert_eq!(never, [At::PutDelete, At::SetValue], "statements that no search has executed");
 }

@@ -2,6 +2,7 @@
 
 /// What a session executes next: a statement, by its function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
 pub enum At {
     Check,
     EnterWait,

@@ -148,6 +148,8 @@ pub struct World {
     pub history: History,
     pub spent: u8,
     sights: u32,
+    /// The statements that were executed.
+    executed: u64,
 }
 
 impl World {
@@ -161,6 +163,7 @@ impl World {
             history: History::default(),
             spent: 0,
             sights: 0,
+            executed: 0,
         }
     }
 
@@ -170,6 +173,14 @@ impl World {
 
     pub fn take_sights(&mut self) -> u32 {
         std::mem::take(&mut self.sights)
+    }
+
+    pub fn executes(&mut self, at: At) {
+        self.executed |= 1 << at as u8;
+    }
+
+    pub fn take_executed(&mut self) -> u64 {
+        std::mem::take(&mut self.executed)
     }
 
     /// Takes a state for all that are alike but for the order of the sessions.
