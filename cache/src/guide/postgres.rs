@@ -61,9 +61,9 @@
 //! | any but `sslmode=disable` | `trusting(roots)` | the same, by these roots alone |
 //! | without `sslmode`, or another one | | without TLS, whatever the server would take |
 //!
-//! There is no TLS without a verified certificate: it would keep nobody out that is in between. So the two words are one
-//! here, and `prefer` is no TLS. A password goes by SCRAM, without a binding to the channel. A
-//! connection without TLS is for a network that you trust, or a socket.
+//! There is no TLS without a verified certificate: it would keep nobody out that is in between. So the two words are
+//! one here, and `prefer` is no TLS. A password goes by SCRAM, without a binding to the channel. A connection without
+//! TLS is for a network that you trust, or a socket.
 //!
 //! # What it gives, law by law
 //!

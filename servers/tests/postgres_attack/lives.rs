@@ -66,8 +66,8 @@ async fn g10_a_dump_that_is_restored_under_open_connections_is_another_life() {
     assert_ne!(after.life, before, "the same life; entry {:?}; the voided grant publishes: {published:?}", after.entry);
 }
 
-/// G10: the same of a dump of the rows alone, and of a process that only looks: its heartbeat finds it. While the tables
-/// are being restored, its looks wait for nothing.
+/// G10: the same of a dump of the rows alone, and of a process that only looks: its heartbeat finds it. While the
+/// tables are being restored, its looks wait for nothing.
 #[tokio::test]
 async fn g10_a_process_that_only_looks_finds_that_the_rows_were_restored() {
     let server = server().await;

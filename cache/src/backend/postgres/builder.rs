@@ -75,10 +75,10 @@ impl PostgresBuilder {
         self
     }
 
-    /// Has all connections be by TLS, whether the URL asks for it or not, to a server that shows a certificate of one of
-    /// these authorities: these alone, not those of the operating system. `roots` are their certificates, as PEM. Each
-    /// call that follows refuses a text without any, or with one that cannot be read, and a URL with `sslmode=disable`
-    /// ([`Malformed`](ConnectError::Malformed)).
+    /// Has all connections be by TLS, whether the URL asks for it or not, to a server that shows a certificate of these
+    /// authorities: these alone, not those of the operating system. `roots` are their certificates, as PEM. Each call
+    /// that follows refuses a text without any, or with one that cannot be read, and a URL with `sslmode=disable`
+    /// ([`Malformed`](ConnectError::Malformed)). The operating system's roots by default, where the URL asks for TLS.
     #[cfg(feature = "postgres-tls")]
     #[cfg_attr(docsrs, doc(cfg(feature = "postgres-tls")))]
     pub fn trusting(mut self, roots: &[u8]) -> PostgresBuilder {
@@ -86,10 +86,10 @@ impl PostgresBuilder {
         self
     }
 
-    /// Returns the statements that make the schema, its tables and its functions, for a migration of the user's own. Some
-    /// of the functions are for [users](crate::guide::postgres#within-your-own-transactions).
+    /// Returns the statements that make the schema, its tables and its functions, for a migration of the user's own.
     /// They may be executed where some of them were before: then they wait for no reader. They fail where something in
-    /// the schema belongs to a [stranger](PostgresBuilder::owner). Never blocks.
+    /// the schema belongs to a [stranger](PostgresBuilder::owner). Some of the functions are for
+    /// [users](crate::guide::postgres#within-your-own-transactions). Never blocks.
     ///
     /// The user of [`connect`](PostgresBuilder::connect) needs `USAGE` of the schema and of its sequence, and `SELECT`,
     /// `INSERT`, `UPDATE` and `DELETE` of its tables. The functions act with the rights of their caller.

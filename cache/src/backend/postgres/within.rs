@@ -11,8 +11,8 @@
 //! Each call is one statement: a function of `users.sql`, which takes the lock of the place and the rows, and waits for
 //! them. It is sent unprepared, so that a session of any pool will do.
 //!
-//! - *The level is asked first*, in the statement itself: at another one than READ COMMITTED the function is not called,
-//!   the answer is null, and the transaction goes on (S76). A count is right at each level, or fails as any `UPDATE`
+//! - *The level is asked first*, in the statement itself: at another than READ COMMITTED the function is not called, the
+//!   answer is null, and the transaction goes on (S76). A count is right at each level, or fails as any `UPDATE`
 //!   would.
 //! - *The life* of a grant that is voided is that of its own row. What the region knows may be of before a restart.
 //! - *Names* are qualified: the session's search path may be a stranger's.

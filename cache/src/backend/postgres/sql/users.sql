@@ -89,7 +89,8 @@ BEGIN
     -- Created when the place is taken, not before.
     PERFORM {schema}.take(a_place);
     PERFORM {schema}.store(
-        a_place, $5, $6, {schema}.envelope($1, $5, $6, $2, fresh, stale, clock_timestamp()), fresh + stale, false, NULL, $7
+        a_place, $5, $6, {schema}.envelope($1, $5, $6, $2, fresh, stale, clock_timestamp()), fresh + stale, false,
+        NULL, $7
     );
 END
 $$;
@@ -237,7 +238,8 @@ $$;
 -- The same of many places, in an order that is the same for all: two such calls do not deadlock. Return how many had a
 -- value.
 CREATE OR REPLACE FUNCTION {schema}.in_order(a_places text[]) RETURNS SETOF text LANGUAGE sql AS $$
-    SELECT p FROM (SELECT DISTINCT unnest(a_places)) AS t (p) ORDER BY {schema}.lock({schema}.stored(p)), {schema}.stored(p)
+    SELECT p FROM (SELECT DISTINCT unnest(a_places)) AS t (p)
+    ORDER BY {schema}.lock({schema}.stored(p)), {schema}.stored(p)
 $$;
 
 CREATE OR REPLACE FUNCTION {schema}.mark_stale(places text[]) RETURNS bigint LANGUAGE plpgsql
