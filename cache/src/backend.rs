@@ -447,28 +447,57 @@ pub struct Life(pub u64);
 
 /// The state of an entry that a look has seen, compared for equality. What is in it only the backend knows.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Seen(Option<Bytes>);
+pub struct Seen(State);
+
+/// A state. (Each state has one form, so that two of them are equal if their forms are.)
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum State {
+    /// A short one: its length, and its bytes, with zeros behind them. [`NONE`]: there was no entry.
+    Short(u8, [u8; SHORT]),
+    Long(Bytes),
+}
+
+/// The longest state that needs no memory of its own, in bytes. (A state has the size of `Bytes` all the same.)
+const SHORT: usize = 23;
+
+/// The length that says that there was no entry.
+const NONE: u8 = u8::MAX;
 
 impl Seen {
     /// There was no entry.
-    pub const NOTHING: Seen = Seen(None);
+    pub const NOTHING: Seen = Seen(State::Short(NONE, [0; SHORT]));
 
     /// There was an entry, in the state that the backend names so.
     #[must_use]
     pub fn entry(state: impl Into<Bytes>) -> Seen {
-        Seen(Some(state.into()))
+        let state = state.into();
+        if state.len() <= SHORT { Seen::copied(&state) } else { Seen(State::Long(state)) }
+    }
+
+    /// The same, of a copy of the name. Up to 23 bytes allocate nothing.
+    #[must_use]
+    pub fn copied(state: &[u8]) -> Seen {
+        let Some(length) = u8::try_from(state.len()).ok().filter(|length| usize::from(*length) <= SHORT) else {
+            return Seen(State::Long(Bytes::copy_from_slice(state)));
+        };
+        let mut bytes = [0; SHORT];
+        bytes[..state.len()].copy_from_slice(state);
+        Seen(State::Short(length, bytes))
     }
 
     /// Returns the backend's name of the state, if there was an entry.
     #[must_use]
     pub fn state(&self) -> Option<&[u8]> {
-        self.0.as_deref()
+        match &self.0 {
+            State::Short(length, bytes) => bytes.get(..usize::from(*length)),
+            State::Long(bytes) => Some(bytes),
+        }
     }
 }
 
 impl fmt::Debug for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match self.state() {
             None => f.write_str("Nothing"),
             Some(state) => write!(f, "Entry({state:02x?})"),
         }
@@ -908,5 +937,24 @@ impl Error for BackendError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         let source = self.cause.as_ref()?.source.as_deref()?;
         Some(source as &(dyn Error + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A state is what its bytes are, whether they are kept within it or not.
+    #[test]
+    fn states_are_equal_if_their_names_are() {
+        assert_eq!(size_of::<Seen>(), size_of::<Bytes>());
+        assert_eq!(Seen::NOTHING.state(), None);
+        for length in 0..60 {
+            let name: Vec<u8> = (0..length).collect();
+            let seen = Seen::entry(name.clone());
+            assert_eq!((seen.state(), &seen), (Some(&name[..]), &Seen::copied(&name)));
+            let longer = [&name[..], &[0]].concat();
+            assert!(seen != Seen::NOTHING && seen != Seen::entry(longer), "{length}");
+        }
     }
 }

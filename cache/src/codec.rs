@@ -61,6 +61,16 @@ pub trait Codec<V> {
     ///
     /// Returns an error if the bytes, as a whole, are not the encoding of a value.
     fn decode(&self, bytes: &Bytes) -> Result<V, CodecError>;
+
+    /// Returns the value that `bytes` encode, as [`decode`](Codec::decode) does, which this calls by default. A codec
+    /// whose values keep the bytes takes them here, instead of a share in them. Regions decode by this. Never blocks.
+    ///
+    /// # Errors
+    ///
+    /// As of `decode`.
+    fn decode_owned(&self, bytes: Bytes) -> Result<V, CodecError> {
+        self.decode(&bytes)
+    }
 }
 
 /// The number of a codec's format. A number is never used for another format.

@@ -306,3 +306,18 @@ fn a_codec_of_ones_own() {
     let error = codec.decode(&Bytes::from_static(b"x")).expect_err("no number");
     assert!(error.source().expect("the reason").is::<std::num::ParseIntError>());
 }
+
+/// What is decoded from bytes that nobody else needs keeps them, and copies nothing.
+#[test]
+fn raw_bytes_that_are_given_away_are_the_value() {
+    let bytes = Bytes::from(vec![7; 100]);
+    let at = bytes.as_ptr();
+    let value: Bytes = Raw.decode_owned(bytes).unwrap();
+    assert_eq!((&value[..], value.as_ptr()), (&[7; 100][..], at));
+    let value: Vec<u8> = Raw.decode_owned(value).unwrap();
+    assert_eq!((&value[..], value.as_ptr()), (&[7; 100][..], at));
+    // A codec that says nothing of it decodes as ever.
+    let mut encoded = Vec::new();
+    MessagePack.encode(&7_u64, &mut encoded).unwrap();
+    assert_eq!(Codec::<u64>::decode_owned(&MessagePack, encoded.into()).unwrap(), 7);
+}

@@ -23,6 +23,10 @@ impl Codec<Bytes> for Raw {
     fn decode(&self, bytes: &Bytes) -> Result<Bytes, CodecError> {
         Ok(bytes.clone())
     }
+
+    fn decode_owned(&self, bytes: Bytes) -> Result<Bytes, CodecError> {
+        Ok(bytes)
+    }
 }
 
 impl Codec<Vec<u8>> for Raw {
@@ -37,5 +41,9 @@ impl Codec<Vec<u8>> for Raw {
 
     fn decode(&self, bytes: &Bytes) -> Result<Vec<u8>, CodecError> {
         Ok(bytes.to_vec())
+    }
+
+    fn decode_owned(&self, bytes: Bytes) -> Result<Vec<u8>, CodecError> {
+        Ok(bytes.into())
     }
 }

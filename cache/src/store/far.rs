@@ -12,6 +12,7 @@ use crate::round::{Age, Found, Freshness, Reply, judge};
 use crate::slot::Value;
 use crate::time::RegionTime;
 use bytes::Bytes;
+use std::mem;
 use std::slice;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -211,10 +212,10 @@ impl<V> Far<V> {
         self.seen.read(bytes.len());
         let mut envelope = Envelope::new(Content::Nothing);
         envelope.decode_whole(bytes, key, self.sizes)?;
-        let value = match &envelope.content {
+        let value = match &mut envelope.content {
             Content::Nothing => return Ok((None, Freshness::Missing)),
             Content::Absence => None,
-            Content::Value(bytes) => Some(self.codec.decode(bytes).map_err(|_| Why::Undecodable)?),
+            Content::Value(bytes) => Some(self.codec.decode_owned(mem::take(bytes)).map_err(|_| Why::Undecodable)?),
         };
         let fresh_for = (envelope.fresh_until != Envelope::FOR_EVER)
             .then(|| Duration::from_millis(envelope.fresh_until.saturating_sub(envelope.created)));

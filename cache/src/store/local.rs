@@ -63,7 +63,7 @@ fn seen<V>(value: Option<&Value<V>>) -> Seen {
         state[8..24].copy_from_slice(&value.times.created.to_le_bytes());
         state[24..40].copy_from_slice(&lifetime.to_le_bytes());
         state[40] = value.is_marked().into();
-        Seen::entry(Bytes::copy_from_slice(&state))
+        Seen::copied(&state)
     })
 }
 

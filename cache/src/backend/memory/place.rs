@@ -280,8 +280,7 @@ impl Place {
     }
 
     fn seen(&self, shape: Shape) -> Seen {
-        self.entry(shape)
-            .map_or(Seen::NOTHING, |entry| Seen::entry(Bytes::copy_from_slice(&entry.version.to_be_bytes())))
+        self.entry(shape).map_or(Seen::NOTHING, |entry| Seen::copied(&entry.version.to_be_bytes()))
     }
 
     fn rest(&self, at: &Moment<'_>) -> Rest {

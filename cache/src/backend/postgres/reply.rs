@@ -44,7 +44,7 @@ fn at<'a, T: FromSql<'a>>(row: &'a Row, at: usize) -> Result<T> {
 
 /// Returns the state of an entry by its version.
 fn state(version: i64) -> Seen {
-    Seen::entry(Bytes::copy_from_slice(&version.to_be_bytes()))
+    Seen::copied(&version.to_be_bytes())
 }
 
 /// Returns the version that a state names; 0, which no entry has, if it was named by another backend.

@@ -39,7 +39,7 @@ pub(super) fn look(found: Option<Vec<u8>>, now: u64, life: Life) -> Look {
     let Some(found) = found.filter(|found| !found.is_empty()) else { return look };
     let mut found = Bytes::from(found);
     // (A copy: what was seen may be kept for as long as a creation runs, and a slice would keep the whole value.)
-    look.seen = Seen::entry(Bytes::copy_from_slice(&found[..found.len().min(HEAD)]));
+    look.seen = Seen::copied(&found[..found.len().min(HEAD)]);
     let is_ours = found.len() >= HEAD && found[0] == OURS;
     look.is_marked = is_ours && found[1] == 1;
     if is_ours {

@@ -3,7 +3,6 @@
 use super::{ADDED, Event, Item, LATER, MANY, What, Write};
 use crate::backend::memcached::command::Command;
 use crate::backend::{Grant, Life, Seen, Token};
-use bytes::Bytes;
 
 /// The state of an entry, as a look has [`Seen`] it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +22,7 @@ impl State {
         bytes[8..16].copy_from_slice(&self.number.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.end.to_le_bytes());
         bytes[24] = self.is_marked.into();
-        Seen::entry(Bytes::copy_from_slice(&bytes))
+        Seen::copied(&bytes)
     }
 
     /// Reads what was seen; `None` if it was no entry, or not in that life.
