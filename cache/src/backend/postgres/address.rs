@@ -17,7 +17,7 @@ pub(super) struct Address {
     pub(super) schema: Schema,
     /// To whom the schema may belong as well.
     pub(super) owner: Option<String>,
-    /// Whose certificates the server may show.
+    /// The roots of the certificates that the server may show.
     pub(super) trust: Trust,
 }
 
