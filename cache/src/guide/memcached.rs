@@ -71,6 +71,13 @@
 //! each server and each runtime that asks, and another one for values of 16 KB and more, so that small values do not
 //! wait behind large ones.
 //!
+//! Measured on two cores, with values of 100 bytes: a hit takes 1.1 times as long as an `mg` over a connection that
+//! does nothing else with one task, 1.2 times with 16, and twice as long with 256 tasks that have a key each. Where 8
+//! processes want a key that is missing, one creates; for a creation of 50 ms a waiter returns 14 ms after its end in
+//! the mean, and 21 ms at most. While a value of 900 KB is read and written again and again, 99 of 100 hits of small
+//! values take 0.7 ms at most, instead of 0.2; where another runtime does so over connections of its own, 0.6.
+//! `benches/servers` in the repository measures this, beside other clients.
+//!
 //! # What the operator decides
 //!
 //! - **Memory.** A server that is full evicts entries, and with an entry its grant: one more creation, and what the
