@@ -107,11 +107,15 @@ fn library() -> Result<PathBuf> {
 }
 
 impl RedisServer {
-    /// Moves the server's clock forwards. Returns when the server's `TIME` shows it.
+    /// Moves the server's clock forwards. Returns when the server's `TIME` shows it, and a further millisecond has
+    /// begun: a key is there until the millisecond of its end is over, and a caller may come within that.
     ///
     /// Whole milliseconds; a rest is cut off.
     pub fn advance(&self, by: Duration) -> Result<()> {
-        self.step(i64::try_from(by.as_millis()).map_err(|_| Error::new("too far"))?)
+        let by = i64::try_from(by.as_millis()).map_err(|_| Error::new("too far"))?;
+        let end = self.time_us()? / 1000 + by;
+        self.step(by)?;
+        wait_for("the server's next millisecond", PATIENCE, || Ok(self.time_us()? / 1000 > end))
     }
 
     /// Moves the server's clock by milliseconds, forwards or backwards. Returns when the server's `TIME` shows it.
