@@ -101,6 +101,7 @@ use self::address::Address;
 use self::failure::{Failure, another_dialect};
 use self::hub::Hub;
 use self::link::Link;
+use self::looks::Looked;
 use self::request::{Call, Request};
 use self::scripts::Script;
 use self::servers::{Asked, Servers};
@@ -532,14 +533,12 @@ impl Redis {
         let (found, from) = match self.hub.servers.ready() {
             Some(link) => {
                 takes(key)?;
-                let found = match link.look(&keys::parts(key)).await {
-                    Err(Failure::WrongType) => None,
-                    reply => {
-                        let found = reply.map_err(|failure| link.error(failure)).and_then(reply::found);
-                        found.map_err(|error| error.at(&link.at))?
-                    }
+                let (found, now) = match link.look(&keys::parts(key)).await {
+                    Ok(Looked { text, now }) => (reply::found(text).map_err(|error| error.at(&link.at))?, now),
+                    Err(Failure::WrongType) => (None, link.clock.millis()),
+                    Err(failure) => return Err(link.error(failure)),
                 };
-                (found, from(&link))
+                (found, reply::From { now, life: link.life() })
             }
             None => Box::pin(self.get(key, keys::entry(key))).await?,
         };

@@ -57,7 +57,7 @@ use redis::Value;
 use std::mem;
 use std::ops::Range;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use tokio::runtime::Handle;
@@ -75,8 +75,8 @@ const BYTES: usize = 64 << 10;
 pub(super) struct Looks {
     /// The looks that have no reply yet.
     under_way: AtomicUsize,
-    /// Whether the last batch had several looks.
-    is_crowded: AtomicBool,
+    /// How many looks the last batch had.
+    last: AtomicUsize,
     /// The number of looks that a batch may have.
     room: AtomicUsize,
     open: Mutex<Option<Arc<Batch>>>,
@@ -103,7 +103,7 @@ impl Looks {
     pub(super) fn new() -> Looks {
         Looks {
             under_way: AtomicUsize::new(0),
-            is_crowded: AtomicBool::new(false),
+            last: AtomicUsize::new(0),
             room: AtomicUsize::new(LARGEST),
             open: Mutex::default(),
             runtime: Handle::current(),
@@ -114,7 +114,7 @@ impl Looks {
     pub(super) fn begin(&self) -> UnderWay<'_> {
         // Relaxed, all three: they decide what is cheaper, and nothing else.
         let others = self.under_way.fetch_add(1, Ordering::Relaxed);
-        let is_quiet = others < FEW && !self.is_crowded.load(Ordering::Relaxed);
+        let is_quiet = others < FEW && self.last.load(Ordering::Relaxed) < 2;
         UnderWay { looks: self, is_alone: is_quiet || self.room.load(Ordering::Relaxed) == 1 }
     }
 
@@ -129,17 +129,14 @@ impl Looks {
     fn add(&self, key: &[&str], waker: Waker) -> (Place, bool) {
         let mut open = self.open();
         let is_new = open.is_none();
-        let batch = open.get_or_insert_default();
-        let mut all = batch.all();
-        let at = all.looks.len();
-        for part in key {
-            all.keys.push_str(part);
-        }
-        let end = all.keys.len();
-        all.ends.push(end);
-        all.looks.push(State::Asked(waker));
-        drop(all);
-        let place = Place { batch: Arc::clone(batch), at };
+        let batch = open.get_or_insert_with(|| {
+            // (As many as there were last time come again; their keys are about as long.)
+            let looks = self.last.load(Ordering::Relaxed).max(FEW);
+            let bytes = looks * key.iter().map(|part| part.len()).sum::<usize>();
+            Arc::new(Batch::with_capacity(looks, bytes.min(BYTES)))
+        });
+        let at = batch.all().add(key, waker);
+        let place = Place { batch: Arc::clone(batch), at, is_over: false };
         // Relaxed: it decides what is cheaper, and nothing else.
         if at + 1 >= self.room.load(Ordering::Relaxed) {
             *open = None;
@@ -161,16 +158,24 @@ impl Looks {
 }
 
 /// Looks that are sent as one request.
-#[derive(Default)]
 struct Batch(Mutex<All>);
 
-#[derive(Default)]
 struct All {
     /// The keys, one after the other, until the batch is sent.
     keys: String,
     /// Where the key of each look ends.
     ends: Vec<usize>,
     looks: Vec<State>,
+}
+
+impl All {
+    /// Adds a look. Returns its place.
+    fn add(&mut self, key: &[&str], waker: Waker) -> usize {
+        key.iter().for_each(|part| self.keys.push_str(part));
+        self.ends.push(self.keys.len());
+        self.looks.push(State::Asked(waker));
+        self.looks.len() - 1
+    }
 }
 
 /// The keys of a batch that is sent.
@@ -185,15 +190,29 @@ impl Keys {
     }
 }
 
+/// What a look has found.
+pub(super) struct Looked {
+    pub(super) text: Value,
+    /// The server's time when the reply came, in milliseconds since the Unix epoch. (One reading of the clock serves
+    /// all looks of a batch.)
+    pub(super) now: u64,
+}
+
 /// The state of a look: the table is above.
 enum State {
     Asked(Waker),
     Sent(Waker),
-    Done(Result<Value, Failure>),
+    Done(Result<Looked, Failure>),
     Gone,
 }
 
 impl Batch {
+    /// Makes a batch with room for so many looks, whose keys have so many bytes together.
+    fn with_capacity(looks: usize, bytes: usize) -> Batch {
+        let (ends, keys) = (Vec::with_capacity(looks), String::with_capacity(bytes));
+        Batch(Mutex::new(All { keys, ends, looks: Vec::with_capacity(looks) }))
+    }
+
     fn all(&self) -> MutexGuard<'_, All> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -216,13 +235,13 @@ impl Batch {
         (sent, of)
     }
 
-    /// Gives each look its reply.
-    fn reply(&self, of: &[usize], replies: Vec<Value>) {
+    /// Gives each look its reply, which came at this time of the server.
+    fn reply(&self, of: &[usize], replies: Vec<Value>, now: u64) {
         let mut wakers = Vec::with_capacity(of.len());
         let mut all = self.all();
-        for (at, reply) in of.iter().zip(replies) {
+        for (at, text) in of.iter().zip(replies) {
             if let State::Sent(_) = &all.looks[*at]
-                && let State::Sent(waker) = mem::replace(&mut all.looks[*at], State::Done(Ok(reply)))
+                && let State::Sent(waker) = mem::replace(&mut all.looks[*at], State::Done(Ok(Looked { text, now })))
             {
                 wakers.push(waker);
             }
@@ -231,13 +250,13 @@ impl Batch {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// Gives each look that has none this failure.
-    fn fail(&self, failure: &Failure) {
+    /// Gives each look that has no reply a failure.
+    fn fail(&self, failure: impl Fn() -> Failure) {
         let mut wakers = Vec::new();
         let mut all = self.all();
         for look in &mut all.looks {
             if let State::Asked(_) | State::Sent(_) = look
-                && let State::Asked(waker) | State::Sent(waker) = mem::replace(look, State::Done(Err(failure.clone())))
+                && let State::Asked(waker) | State::Sent(waker) = mem::replace(look, State::Done(Err(failure())))
             {
                 wakers.push(waker);
             }
@@ -251,10 +270,12 @@ impl Batch {
 struct Place {
     batch: Arc<Batch>,
     at: usize,
+    /// Whether the reply was taken.
+    is_over: bool,
 }
 
 impl Place {
-    fn poll(&self, cx: &Context<'_>) -> Poll<Result<Value, Failure>> {
+    fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<Looked, Failure>> {
         let mut all = self.batch.all();
         let look = &mut all.looks[self.at];
         match look {
@@ -265,7 +286,10 @@ impl Place {
             State::Done(_) | State::Gone => {}
         }
         match mem::replace(look, State::Gone) {
-            State::Done(done) => Poll::Ready(done),
+            State::Done(done) => {
+                self.is_over = true;
+                Poll::Ready(done)
+            }
             _ => unreachable!("a look is not polled once it is over"),
         }
     }
@@ -273,6 +297,9 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
         // (What was there is dropped without the lock.)
         let _gone = mem::replace(&mut self.batch.all().looks[self.at], State::Gone);
     }
@@ -293,10 +320,10 @@ impl<'a> Gathered<'a> {
 }
 
 impl Future for Gathered<'_> {
-    type Output = Result<Value, Failure>;
+    type Output = Result<Looked, Failure>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(place) = &self.place {
+        if let Some(place) = &mut self.place {
             return place.poll(cx);
         }
         let (place, is_new) = self.link.looks.add(self.key, cx.waker().clone());
@@ -324,16 +351,16 @@ impl Sending {
         looks.close(&self.batch);
         let (keys, of) = self.batch.send();
         // Relaxed: it decides what is cheaper, and nothing else.
-        looks.is_crowded.store(of.len() > 1, Ordering::Relaxed);
+        looks.last.store(of.len(), Ordering::Relaxed);
         if of.is_empty() {
             return;
         }
-        match self.link.texts(keys.all()).await {
+        match Box::pin(self.link.texts(keys.all())).await {
             Ok(replies) => {
                 looks.replied(replies.len(), replies.iter().map(long).sum());
-                self.batch.reply(&of, replies);
+                self.batch.reply(&of, replies, self.link.clock.millis());
             }
-            Err(failure) => self.batch.fail(&failure),
+            Err(failure) => self.batch.fail(|| failure.clone()),
         }
     }
 }
@@ -341,9 +368,10 @@ impl Sending {
 impl Drop for Sending {
     fn drop(&mut self) {
         self.link.looks.close(&self.batch);
-        let why = BackendError::new(BackendErrorKind::InDoubt).caused_by("the runtime of the connection has ended");
-        let why = why.at(&self.link.at);
-        self.batch.fail(&Failure::Broken(why));
+        self.batch.fail(|| {
+            let why = BackendError::new(BackendErrorKind::InDoubt).caused_by("the runtime of the connection has ended");
+            Failure::Broken(why.at(&self.link.at))
+        });
     }
 }
 
