@@ -153,6 +153,8 @@
 
 mod connect;
 mod faulty;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod gather;
 #[cfg(feature = "memcached")]
 #[doc(hidden)] // `tests/round` drives its protocol.
 pub mod memcached;

@@ -437,13 +437,12 @@ impl Backend for Postgres {
         Box::pin(async move {
             let [key] = keys else { return Box::pin(self.look_many(keys)).await };
             takes(key)?;
-            let (schema, format) = shape(key.shape());
-            let asked = self.ask(Purpose::Looks, Call::Look, &[&key.place().as_bytes(), &schema, &format]).await?;
-            let looks = Postgres::looked(&asked, keys)?;
-            if looks.iter().any(|(_, is_over)| *is_over) {
+            let link = self.link(Purpose::Looks).await?;
+            let (look, is_over) = link.look(key.place(), shape(key.shape())).await.map_err(Failure::error)?;
+            if is_over {
                 Box::pin(self.bury(keys)).await;
             }
-            Ok(looks.into_iter().map(|(look, _)| look).collect())
+            Ok(vec![look])
         })
     }
 

@@ -39,8 +39,8 @@
 //! | count | the sum is within its bounds | `INCRBY`, or `SET PX` |
 //!
 //! A look is a plain `GET`, which sees the entry alone. So a look tells nothing of grant and pause, and an access that
-//! would create asks by its claim. Where many tasks ask, [`looks`] gathers what they ask at the same moment into one
-//! write.
+//! would create asks by its claim. Where many tasks ask, [`gather`](super::gather) makes one request of what they ask at the
+//! same moment: an `MGET`, or on a Cluster so many `GET`s in one write.
 //!
 //! A grant counts in its own life alone: each script is given the life that the server had when the connection was
 //! made, and a grant of another life is taken for none. The life is a hash of the server's run and of the history of
@@ -86,7 +86,6 @@ mod failure;
 mod hub;
 mod keys;
 mod link;
-mod looks;
 mod map;
 mod millis;
 mod node;
@@ -100,8 +99,7 @@ mod servers;
 use self::address::Address;
 use self::failure::{Failure, another_dialect};
 use self::hub::Hub;
-use self::link::Link;
-use self::looks::Looked;
+use self::link::{Link, Looked};
 use self::request::{Call, Request};
 use self::scripts::Script;
 use self::servers::{Asked, Servers};

@@ -1,13 +1,16 @@
 //! One connection: what its server has said before anything was asked of it, and what is asked.
 
 use super::address::Address;
-use super::failure::{Answered, Failure, is_of_the_tables};
+use super::failure::{Answered, Failure, another_dialect, is_of_the_tables};
+use super::reply::{self, Looked};
 use super::sql::Call;
 use super::tls::Secured;
 use super::what::{IS_A_POOLER, Settings, What};
+use crate::backend::gather::{self, Keys, Looks, LooksAt};
 use crate::backend::{BackendError, BackendErrorKind, Life};
 use crate::time::unless;
 use crate::together::together;
+use bytes::Bytes;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::pin;
@@ -81,6 +84,7 @@ pub(super) struct Link {
     pub(super) life: Life,
     statements: Vec<(Call, Statement)>,
     end: Arc<End>,
+    looks: Looks<Link>,
     /// Whether the connection listens to the channel.
     pub(super) listens: AtomicBool,
 }
@@ -207,7 +211,8 @@ impl Link {
             };
             match link.await {
                 Ok((life, statements)) => {
-                    Ok(Arc::new(Link { client, life, statements, end, listens: AtomicBool::new(false) }))
+                    let (looks, listens) = (Looks::new(), AtomicBool::new(false));
+                    Ok(Arc::new(Link { client, life, statements, end, looks, listens }))
                 }
                 Err(not) => {
                     end.die();
@@ -235,6 +240,11 @@ impl Link {
     /// Returns whether a call is of the connection's purpose.
     fn knows(&self, call: Call) -> bool {
         self.statements.iter().any(|(known, _)| *known == call)
+    }
+
+    /// Looks at the entry of a place in a shape. One round trip, perhaps by [one request](gather) with other looks.
+    pub(super) async fn look(self: &Arc<Self>, place: &str, shape: (i64, i16)) -> Result<Looked, Failure> {
+        gather::look(self, &[place], shape).await
     }
 
     /// Executes a statement. One round trip.
@@ -269,6 +279,43 @@ impl Link {
             self.die();
         }
         result
+    }
+}
+
+/// A batch is one statement, which fails as one.
+impl LooksAt for Link {
+    type Of = (i64, i16);
+    type Reply = Looked;
+    type Failure = Failure;
+
+    fn looks(&self) -> &Looks<Link> {
+        &self.looks
+    }
+
+    async fn look_at_one(&self, place: &[&str], (schema, format): (i64, i16)) -> Result<Looked, Failure> {
+        let place = place.concat();
+        let rows = self.ask(Call::Look, &[&place.as_bytes(), &schema, &format]).await?;
+        let [row] = &rows[..] else { return Err(Failure::Backend(another_dialect())) };
+        reply::look(row, self.life).map_err(Failure::Backend)
+    }
+
+    async fn look_at_all(&self, keys: Keys<(i64, i16)>) -> Result<Vec<Looked>, Failure> {
+        let places: Vec<_> = keys.all().map(|(place, _)| place.as_bytes()).collect();
+        let (schemas, formats): (Vec<_>, Vec<_>) = keys.all().map(|(_, shape)| shape).unzip();
+        let rows = self.ask(Call::LookMany, &[&places, &schemas, &formats]).await?;
+        if rows.len() != places.len() {
+            return Err(Failure::Backend(another_dialect()));
+        }
+        rows.iter().map(|row| reply::look(row, self.life).map_err(Failure::Backend)).collect()
+    }
+
+    fn long((look, _): &Looked) -> usize {
+        look.entry.as_ref().map_or(0, Bytes::len)
+    }
+
+    fn ended(&self) -> Failure {
+        let why = "the runtime of the connection has ended";
+        Failure::Broken(BackendError::new(BackendErrorKind::InDoubt).caused_by(why))
     }
 }
 

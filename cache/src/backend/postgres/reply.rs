@@ -53,7 +53,10 @@ pub(super) fn version(seen: &Seen) -> Option<i64> {
 }
 
 /// What a look has found, and whether there is an entry that is over.
-pub(super) fn look(row: &Row, life: Life) -> Result<(Look, bool)> {
+pub(super) type Looked = (Look, bool);
+
+/// What a look has found.
+pub(super) fn look(row: &Row, life: Life) -> Result<Looked> {
     let (value, version) = (at::<Option<&[u8]>>(row, 0)?, at::<Option<i64>>(row, 1)?);
     let (is_marked, now) = (at::<Option<bool>>(row, 2)?, at::<Moment>(row, 3)?);
     let is_over = value.is_none() && at::<bool>(row, 4)?;

@@ -3,9 +3,9 @@
 use super::address::Address;
 use super::clock::{self, ServerClock};
 use super::failure::{Failure, another_dialect};
-use super::looks::{Gathered, Looked, Looks, long};
 use super::request::{Request, get, mget};
 use super::server::{self, Said, Unfit};
+use crate::backend::gather::{self, Keys, Looks, LooksAt};
 use crate::backend::{BackendError, BackendErrorKind, Life};
 use crate::time::unless;
 use crossbeam_utils::CachePadded;
@@ -44,9 +44,17 @@ pub(super) struct Link {
     pub(super) said: Said,
     pub(super) clock: ServerClock,
     end: Arc<End>,
-    pub(super) looks: Looks,
+    looks: Looks<Link>,
     /// The user has no right to `MGET`.
     has_no_mget: AtomicBool,
+}
+
+/// What a look has found.
+pub(super) struct Looked {
+    pub(super) text: Value,
+    /// The server's time when the reply came, in milliseconds since the Unix epoch. (One reading of the clock serves
+    /// all looks of a batch.)
+    pub(super) now: u64,
 }
 
 /// Whether a connection is dead.
@@ -206,18 +214,10 @@ impl Link {
     }
 
     /// Asks for the text of the key that has these parts, and awaits the reply. One round trip, perhaps by
-    /// [one request](super::looks) with other looks.
+    /// [one request](gather) with other looks.
     pub(super) async fn look(self: &Arc<Self>, key: &[&str]) -> Result<Looked, Failure> {
-        let under_way = self.looks.begin();
-        if !under_way.is_alone {
-            let Looked { text, now } = Gathered::new(self, key).await?;
-            return Ok(Looked { text: self.value(text)?, now });
-        }
-        let command = get(key);
-        // (In a box: the client's future is six times as large as all that a gathered look has.)
-        let text = Box::pin(self.send(&command, false)).await?;
-        self.looks.replied(1, long(&text));
-        Ok(Looked { text, now: self.clock.millis() })
+        let Looked { text, now } = gather::look(self, key, ()).await?;
+        Ok(Looked { text: self.value(text)?, now })
     }
 
     /// `is_asking`: the server may have the key already, while another one has its slot still.
@@ -322,6 +322,37 @@ impl Link {
                 Err(self.broken(BackendError::new(BackendErrorKind::Unreachable).caused_by(why)))
             }
         }
+    }
+}
+
+/// A server alone answers a batch by one `MGET`, which has no error for one key: it gives nothing for a key that has no
+/// text. An error that is answered to one of several `GET`s is the reply to that look alone.
+impl LooksAt for Link {
+    type Of = ();
+    type Reply = Looked;
+    type Failure = Failure;
+
+    fn looks(&self) -> &Looks<Link> {
+        &self.looks
+    }
+
+    async fn look_at_one(&self, key: &[&str], (): ()) -> Result<Looked, Failure> {
+        let text = self.send(&get(key), false).await?;
+        Ok(Looked { text, now: self.clock.millis() })
+    }
+
+    async fn look_at_all(&self, keys: Keys<()>) -> Result<Vec<Looked>, Failure> {
+        let texts = self.texts(keys.all().map(|(key, ())| key)).await?;
+        let now = self.clock.millis();
+        Ok(texts.into_iter().map(|text| Looked { text, now }).collect())
+    }
+
+    fn long(reply: &Looked) -> usize {
+        if let Value::BulkString(text) = &reply.text { text.len() } else { 0 }
+    }
+
+    fn ended(&self) -> Failure {
+        self.broken(BackendError::new(BackendErrorKind::InDoubt).caused_by("the runtime of the connection has ended"))
     }
 }
 

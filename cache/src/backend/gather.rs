@@ -2,15 +2,14 @@
 //!
 //! The client pays for each request: a message to its task, a channel for the reply, a wake-up. The server pays for
 //! each command. The tasks that ask while other looks are under way therefore gather their looks in a *batch*. A task
-//! of the connection's runtime sends the batch as one request: an `MGET` of all the keys, or, where that is not
-//! possible, so many `GET`s in one write ([`Link::texts`]). Nobody waits for a batch to grow: the task yields once to
-//! the tasks that are ready to run, closes the batch, and sends it.
+//! of the connection's runtime sends the batch as one request ([`LooksAt::look_at_all`]). Nobody waits for a batch to
+//! grow: the task yields once to the tasks that are ready to run, closes the batch, and sends it.
 //!
 //! # Which looks are gathered
 //!
 //! | the connection | a look |
 //! |---|---|
-//! | is *quiet*: fewer than [`FEW`] looks under way | is sent at once, by itself: a `GET` |
+//! | is *quiet*: fewer than [`FEW`] looks under way | is sent at once, by itself |
 //! | is *crowded*: so many, or the last batch had several looks | is added to the open batch, or opens one |
 //! | has shown large values | is sent at once, by itself |
 //!
@@ -40,8 +39,7 @@
 //!
 //! A reply finds its look by the number that its key had when the batch was sent. So a look that is dropped, at
 //! whatever state, shifts no reply. The task polls no look and waits for none: a look that is not polled holds up
-//! nobody. An error that the server answers to one `GET` is the reply to that look alone; an `MGET` has no error for
-//! one key, and gives nothing for a key that has no text.
+//! nobody.
 //!
 //! A look is sent after it was asked, as each look: in a batch that was open then, which is closed before it is sent
 //! (G3). Looks and other requests overtake one another, which the order of nothing depends on.
@@ -50,10 +48,6 @@
 //!
 //! The mutex of the open batch, then that of its places. Wakers are called, and the task is spawned, without either.
 
-use super::failure::Failure;
-use super::link::Link;
-use crate::backend::{BackendError, BackendErrorKind};
-use redis::Value;
 use std::mem;
 use std::ops::Range;
 use std::pin::Pin;
@@ -71,36 +65,81 @@ const LARGEST: usize = 64;
 /// The bytes of the replies to a batch, as far as they can be foreseen.
 const BYTES: usize = 64 << 10;
 
+/// A connection, which asks for what was gathered.
+pub(super) trait LooksAt: Send + Sync + Sized + 'static {
+    /// What belongs to a key beside its text.
+    type Of: Copy + Send;
+    type Reply: Send;
+    type Failure: Clone + Send;
+
+    fn looks(&self) -> &Looks<Self>;
+
+    /// Asks for the key whose text has these parts, by itself.
+    fn look_at_one(
+        &self,
+        key: &[&str],
+        of: Self::Of,
+    ) -> impl Future<Output = Result<Self::Reply, Self::Failure>> + Send;
+
+    /// Asks for some keys. A reply for each of them, in their order.
+    fn look_at_all(&self, keys: Keys<Self::Of>)
+    -> impl Future<Output = Result<Vec<Self::Reply>, Self::Failure>> + Send;
+
+    /// The bytes of a reply.
+    fn long(reply: &Self::Reply) -> usize;
+
+    /// What looks return whose request was dropped: the runtime of the connection has ended.
+    fn ended(&self) -> Self::Failure;
+}
+
+/// Asks for the key whose text has these parts, and awaits the reply. One round trip, perhaps by one request with other
+/// looks.
+pub(super) async fn look<C: LooksAt<Of: Unpin>>(
+    connection: &Arc<C>,
+    key: &[&str],
+    of: C::Of,
+) -> Result<C::Reply, C::Failure> {
+    let looks = connection.looks();
+    let under_way = looks.begin();
+    if !under_way.is_alone {
+        return Gathered { connection, key, of, place: None }.await;
+    }
+    // (In a box: the client's future is several times as large as all that a gathered look has.)
+    let reply = Box::pin(connection.look_at_one(key, of)).await?;
+    looks.replied(1, C::long(&reply));
+    Ok(reply)
+}
+
 /// The looks of a connection.
-pub(super) struct Looks {
+pub(super) struct Looks<C: LooksAt> {
     /// The looks that have no reply yet.
     under_way: AtomicUsize,
     /// How many looks the last batch had.
     last: AtomicUsize,
     /// The number of looks that a batch may have.
     room: AtomicUsize,
-    open: Mutex<Option<Arc<Batch>>>,
+    open: Mutex<Option<Arc<Batch<C>>>>,
     /// The runtime of the connection.
     runtime: Handle,
 }
 
 /// A look that has no reply yet.
-pub(super) struct UnderWay<'a> {
-    looks: &'a Looks,
+struct UnderWay<'a> {
+    under_way: &'a AtomicUsize,
     /// Whether it is to be sent by itself.
-    pub(super) is_alone: bool,
+    is_alone: bool,
 }
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         // Relaxed: the number decides what is cheaper, and nothing else.
-        self.looks.under_way.fetch_sub(1, Ordering::Relaxed);
+        self.under_way.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-impl Looks {
+impl<C: LooksAt> Looks<C> {
     /// To be called on the runtime of the connection.
-    pub(super) fn new() -> Looks {
+    pub(super) fn new() -> Looks<C> {
         Looks {
             under_way: AtomicUsize::new(0),
             last: AtomicUsize::new(0),
@@ -111,22 +150,23 @@ impl Looks {
     }
 
     /// A look begins.
-    pub(super) fn begin(&self) -> UnderWay<'_> {
+    fn begin(&self) -> UnderWay<'_> {
         // Relaxed, all three: they decide what is cheaper, and nothing else.
         let others = self.under_way.fetch_add(1, Ordering::Relaxed);
         let is_quiet = others < FEW && self.last.load(Ordering::Relaxed) < 2;
-        UnderWay { looks: self, is_alone: is_quiet || self.room.load(Ordering::Relaxed) == 1 }
+        let is_alone = is_quiet || self.room.load(Ordering::Relaxed) == 1;
+        UnderWay { under_way: &self.under_way, is_alone }
     }
 
     /// Some looks have had replies of so many bytes together.
-    pub(super) fn replied(&self, looks: usize, bytes: usize) {
+    fn replied(&self, looks: usize, bytes: usize) {
         let room = (BYTES * looks / bytes.max(1)).clamp(1, LARGEST);
         // Relaxed: it decides what is cheaper, and nothing else.
         self.room.store(room, Ordering::Relaxed);
     }
 
     /// Adds a look to a batch. The second part is a batch that nobody sends yet.
-    fn add(&self, key: &[&str], waker: Waker) -> (Place, bool) {
+    fn add(&self, key: &[&str], of: C::Of, waker: Waker) -> (Place<C>, bool) {
         let mut open = self.open();
         let is_new = open.is_none();
         let batch = open.get_or_insert_with(|| {
@@ -135,7 +175,7 @@ impl Looks {
             let bytes = looks * key.iter().map(|part| part.len()).sum::<usize>();
             Arc::new(Batch::with_capacity(looks, bytes.min(BYTES)))
         });
-        let at = batch.all().add(key, waker);
+        let at = batch.all().add(key, of, waker);
         let place = Place { batch: Arc::clone(batch), at, is_over: false };
         // Relaxed: it decides what is cheaper, and nothing else.
         if at + 1 >= self.room.load(Ordering::Relaxed) {
@@ -145,103 +185,102 @@ impl Looks {
     }
 
     /// No look is added to the batch any more.
-    fn close(&self, batch: &Arc<Batch>) {
+    fn close(&self, batch: &Arc<Batch<C>>) {
         let mut open = self.open();
         if open.as_ref().is_some_and(|open| Arc::ptr_eq(open, batch)) {
             *open = None;
         }
     }
 
-    fn open(&self) -> MutexGuard<'_, Option<Arc<Batch>>> {
+    fn open(&self) -> MutexGuard<'_, Option<Arc<Batch<C>>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Looks that are sent as one request.
-struct Batch(Mutex<All>);
-
-struct All {
-    /// The keys, one after the other, until the batch is sent.
-    keys: String,
-    /// Where the key of each look ends.
-    ends: Vec<usize>,
-    looks: Vec<State>,
+/// The keys of a batch.
+pub(super) struct Keys<T> {
+    /// Their texts, one after the other.
+    text: String,
+    keys: Vec<(Range<usize>, T)>,
 }
 
-impl All {
+impl<T: Copy> Keys<T> {
+    /// Adds the key whose text has these parts.
+    fn push(&mut self, key: &[&str], of: T) {
+        let start = self.text.len();
+        for part in key {
+            self.text.push_str(part);
+        }
+        self.keys.push((start..self.text.len(), of));
+    }
+
+    /// Returns each key, and what belongs to it.
+    pub(super) fn all(&self) -> impl ExactSizeIterator<Item = (&str, T)> + Clone {
+        self.keys.iter().map(|(place, of)| (&self.text[place.clone()], *of))
+    }
+}
+
+/// Looks that are sent as one request.
+struct Batch<C: LooksAt>(Mutex<All<C>>);
+
+struct All<C: LooksAt> {
+    /// The keys of the looks, until the batch is sent.
+    keys: Keys<C::Of>,
+    looks: Vec<State<C>>,
+}
+
+impl<C: LooksAt> All<C> {
     /// Adds a look. Returns its place.
-    fn add(&mut self, key: &[&str], waker: Waker) -> usize {
-        key.iter().for_each(|part| self.keys.push_str(part));
-        self.ends.push(self.keys.len());
+    fn add(&mut self, key: &[&str], of: C::Of, waker: Waker) -> usize {
+        self.keys.push(key, of);
         self.looks.push(State::Asked(waker));
         self.looks.len() - 1
     }
 }
 
-/// The keys of a batch that is sent.
-struct Keys {
-    text: String,
-    places: Vec<Range<usize>>,
-}
-
-impl Keys {
-    fn all(&self) -> impl ExactSizeIterator<Item = &str> + Clone {
-        self.places.iter().map(|place| &self.text[place.clone()])
-    }
-}
-
-/// What a look has found.
-pub(super) struct Looked {
-    pub(super) text: Value,
-    /// The server's time when the reply came, in milliseconds since the Unix epoch. (One reading of the clock serves
-    /// all looks of a batch.)
-    pub(super) now: u64,
-}
-
 /// The state of a look: the table is above.
-enum State {
+enum State<C: LooksAt> {
     Asked(Waker),
     Sent(Waker),
-    Done(Result<Looked, Failure>),
+    Done(Result<C::Reply, C::Failure>),
     Gone,
 }
 
-impl Batch {
+impl<C: LooksAt> Batch<C> {
     /// Makes a batch with room for so many looks, whose keys have so many bytes together.
-    fn with_capacity(looks: usize, bytes: usize) -> Batch {
-        let (ends, keys) = (Vec::with_capacity(looks), String::with_capacity(bytes));
-        Batch(Mutex::new(All { keys, ends, looks: Vec::with_capacity(looks) }))
+    fn with_capacity(looks: usize, bytes: usize) -> Batch<C> {
+        let keys = Keys { text: String::with_capacity(bytes), keys: Vec::with_capacity(looks) };
+        Batch(Mutex::new(All { keys, looks: Vec::with_capacity(looks) }))
     }
 
-    fn all(&self) -> MutexGuard<'_, All> {
+    fn all(&self) -> MutexGuard<'_, All<C>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the keys that are to be asked for, and the looks that they belong to.
-    fn send(&self) -> (Keys, Vec<usize>) {
+    fn send(&self) -> (Keys<C::Of>, Vec<usize>) {
         let mut all = self.all();
-        let All { keys, ends, looks } = &mut *all;
-        let (mut sent, mut of) = (Keys { text: mem::take(keys), places: Vec::with_capacity(looks.len()) }, Vec::new());
-        of.reserve_exact(looks.len());
-        let mut start = 0;
-        for (at, (look, end)) in looks.iter_mut().zip(mem::take(ends)).enumerate() {
-            if let State::Asked(waker) = mem::replace(look, State::Gone) {
-                *look = State::Sent(waker);
-                sent.places.push(start..end);
-                of.push(at);
-            }
-            start = end;
-        }
+        let All { keys, looks } = &mut *all;
+        let mut sent = Keys { text: mem::take(&mut keys.text), keys: mem::take(&mut keys.keys) };
+        let (mut of, mut at) = (Vec::with_capacity(looks.len()), 0);
+        sent.keys.retain(|_| {
+            let (look, place) = (&mut looks[at], at);
+            at += 1;
+            let State::Asked(waker) = mem::replace(look, State::Gone) else { return false };
+            *look = State::Sent(waker);
+            of.push(place);
+            true
+        });
         (sent, of)
     }
 
-    /// Gives each look its reply, which came at this time of the server.
-    fn reply(&self, of: &[usize], replies: Vec<Value>, now: u64) {
+    /// Gives each look its reply.
+    fn reply(&self, of: &[usize], replies: Vec<C::Reply>) {
         let mut wakers = Vec::with_capacity(of.len());
         let mut all = self.all();
-        for (at, text) in of.iter().zip(replies) {
+        for (at, reply) in of.iter().zip(replies) {
             if let State::Sent(_) = &all.looks[*at]
-                && let State::Sent(waker) = mem::replace(&mut all.looks[*at], State::Done(Ok(Looked { text, now })))
+                && let State::Sent(waker) = mem::replace(&mut all.looks[*at], State::Done(Ok(reply)))
             {
                 wakers.push(waker);
             }
@@ -251,7 +290,7 @@ impl Batch {
     }
 
     /// Gives each look that has no reply a failure.
-    fn fail(&self, failure: impl Fn() -> Failure) {
+    fn fail(&self, failure: impl Fn() -> C::Failure) {
         let mut wakers = Vec::new();
         let mut all = self.all();
         for look in &mut all.looks {
@@ -267,15 +306,15 @@ impl Batch {
 }
 
 /// The place of a look in a batch.
-struct Place {
-    batch: Arc<Batch>,
+struct Place<C: LooksAt> {
+    batch: Arc<Batch<C>>,
     at: usize,
     /// Whether the reply was taken.
     is_over: bool,
 }
 
-impl Place {
-    fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<Looked, Failure>> {
+impl<C: LooksAt> Place<C> {
+    fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<C::Reply, C::Failure>> {
         let mut all = self.batch.all();
         let look = &mut all.looks[self.at];
         match look {
@@ -295,7 +334,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl<C: LooksAt> Drop for Place<C> {
     fn drop(&mut self) {
         if self.is_over {
             return;
@@ -306,31 +345,27 @@ impl Drop for Place {
 }
 
 /// A look in a batch.
-pub(super) struct Gathered<'a> {
-    link: &'a Arc<Link>,
-    /// The parts of the key.
+struct Gathered<'a, C: LooksAt> {
+    connection: &'a Arc<C>,
+    /// The parts of the key's text.
     key: &'a [&'a str],
-    place: Option<Place>,
+    of: C::Of,
+    place: Option<Place<C>>,
 }
 
-impl<'a> Gathered<'a> {
-    pub(super) fn new(link: &'a Arc<Link>, key: &'a [&'a str]) -> Gathered<'a> {
-        Gathered { link, key, place: None }
-    }
-}
-
-impl Future for Gathered<'_> {
-    type Output = Result<Looked, Failure>;
+impl<C: LooksAt<Of: Unpin>> Future for Gathered<'_, C> {
+    type Output = Result<C::Reply, C::Failure>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if let Some(place) = &mut self.place {
             return place.poll(cx);
         }
-        let (place, is_new) = self.link.looks.add(self.key, cx.waker().clone());
+        let looks = self.connection.looks();
+        let (place, is_new) = looks.add(self.key, self.of, cx.waker().clone());
         if is_new {
-            let sending = Sending { link: Arc::clone(self.link), batch: Arc::clone(&place.batch) };
+            let sending = Sending { connection: Arc::clone(self.connection), batch: Arc::clone(&place.batch) };
             // A runtime that has ended drops it, and that wakes this look.
-            self.link.looks.runtime.spawn(sending.run());
+            looks.runtime.spawn(sending.run());
         }
         self.place = Some(place);
         Poll::Pending
@@ -338,16 +373,16 @@ impl Future for Gathered<'_> {
 }
 
 /// Sends a batch. A batch that it leaves behind has failed.
-struct Sending {
-    link: Arc<Link>,
-    batch: Arc<Batch>,
+struct Sending<C: LooksAt> {
+    connection: Arc<C>,
+    batch: Arc<Batch<C>>,
 }
 
-impl Sending {
+impl<C: LooksAt> Sending<C> {
     async fn run(self) {
         // The tasks that are ready to run add their looks now.
         tokio::task::yield_now().await;
-        let looks = &self.link.looks;
+        let looks = self.connection.looks();
         looks.close(&self.batch);
         let (keys, of) = self.batch.send();
         // Relaxed: it decides what is cheaper, and nothing else.
@@ -355,27 +390,20 @@ impl Sending {
         if of.is_empty() {
             return;
         }
-        match Box::pin(self.link.texts(keys.all())).await {
+        // (In a box: a task is moved when it is spawned.)
+        match Box::pin(self.connection.look_at_all(keys)).await {
             Ok(replies) => {
-                looks.replied(replies.len(), replies.iter().map(long).sum());
-                self.batch.reply(&of, replies, self.link.clock.millis());
+                looks.replied(replies.len(), replies.iter().map(C::long).sum());
+                self.batch.reply(&of, replies);
             }
             Err(failure) => self.batch.fail(|| failure.clone()),
         }
     }
 }
 
-impl Drop for Sending {
+impl<C: LooksAt> Drop for Sending<C> {
     fn drop(&mut self) {
-        self.link.looks.close(&self.batch);
-        self.batch.fail(|| {
-            let why = BackendError::new(BackendErrorKind::InDoubt).caused_by("the runtime of the connection has ended");
-            Failure::Broken(why.at(&self.link.at))
-        });
+        self.connection.looks().close(&self.batch);
+        self.batch.fail(|| self.connection.ended());
     }
-}
-
-/// The bytes of a text.
-pub(super) fn long(reply: &Value) -> usize {
-    if let Value::BulkString(bytes) = reply { bytes.len() } else { 0 }
 }
