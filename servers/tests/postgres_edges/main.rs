@@ -6,6 +6,9 @@ mod contention;
 mod counters;
 #[path = "../counting/mod.rs"]
 mod counting;
+mod gathered;
+#[path = "../gathering/mod.rs"]
+mod gathering;
 mod kit;
 mod lives;
 mod locked;

@@ -10,6 +10,8 @@ mod cuts;
 mod cutting;
 mod errors;
 mod gathered;
+#[path = "../gathering/mod.rs"]
+mod gathering;
 mod hostile;
 mod kit;
 mod links;
