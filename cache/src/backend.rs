@@ -701,6 +701,19 @@ pub enum Refusal {
     OtherLife,
 }
 
+impl Refusal {
+    /// Returns the refusal that scripts and functions name by this word.
+    #[cfg(any(feature = "postgres", feature = "redis"))]
+    fn of(word: &str) -> Option<Refusal> {
+        match word {
+            "gone" => Some(Refusal::Gone),
+            "overtaken" => Some(Refusal::Overtaken),
+            "voided" => Some(Refusal::Voided),
+            _ => None,
+        }
+    }
+}
+
 /// The answer to the end of a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {

@@ -5,7 +5,7 @@
 //! | `raw` | a prepared `SELECT` by the primary key, on one connection of `tokio-postgres` that all tasks share: the floor |
 //! | `look` | the look of the backend `Postgres`, without a region |
 //! | `region` | a region over PostgreSQL, with the codec for bytes |
-//! | `pool` | the same `SELECT`, on a pool (`deadpool`) of 8 connections of `tokio-postgres`: a task has one for itself |
+//! | `sqlx` | the same `SELECT` by sqlx, as most would write it: on its pool, of 8 connections, with its defaults |
 //!
 //! Values have 100 bytes, and those of the raw client as many as an entry of the region. There are 1, 16 and 256 tasks
 //! on tokio with two workers, each with a key of its own, so that no access shares a look with another. The server is
@@ -17,11 +17,12 @@
 #[path = "../hits/mod.rs"]
 mod hits;
 
-use deadpool::managed::{Manager, Metrics, Pool, RecycleError, RecycleResult};
 use dogpile_cache::backend::Postgres;
 use dogpile_server_peers::subjects::{Access, Cache, Ours, Settings, create_by};
 use dogpile_servers::PostgresServer;
 use hits::{ENVELOPE, Goals, Looked, Looks, SIZE, Subject, TASKS, measure, runtime, value};
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
 use std::pin::Pin;
 use tokio_postgres::{Client, Error, NoTls, Statement};
 
@@ -29,7 +30,7 @@ use tokio_postgres::{Client, Error, NoTls, Statement};
 const GOALS: Goals = Goals { time: Some(1.15), cpu: None };
 
 /// The connections of the pool.
-const POOL: usize = 8;
+const POOL: u32 = 8;
 
 /// The table of the raw client: as that of the entries, but for what an entry alone has.
 const TABLE: &str = "CREATE UNLOGGED TABLE IF NOT EXISTS raw (key bytea PRIMARY KEY, value bytea NOT NULL);
@@ -94,39 +95,25 @@ impl Cache for Looks<Postgres> {
     }
 }
 
-struct Connect(String);
+/// A pool of sqlx.
+struct Sqlx(PgPool, Vec<Vec<u8>>);
 
-impl Manager for Connect {
-    type Type = (Client, Statement);
-    type Error = Error;
-
-    async fn create(&self) -> Result<Self::Type, Error> {
-        client(&self.0).await
-    }
-
-    async fn recycle(&self, (client, _): &mut Self::Type, _: &Metrics) -> RecycleResult<Error> {
-        if client.is_closed() { Err(RecycleError::message("closed")) } else { Ok(()) }
-    }
-}
-
-/// The raw client in a pool.
-struct Pooled(Pool<Connect>, Vec<Vec<u8>>);
-
-impl Cache for Pooled {
+impl Cache for Sqlx {
     type Value = Looked;
 
     fn connect(url: &str, _settings: Settings) -> Pin<Box<dyn Future<Output = Self> + Send + '_>> {
         Box::pin(async move {
             fill(url).await;
-            let pool = Pool::builder(Connect(url.to_owned())).max_size(POOL).build();
-            Self(pool.expect("a pool without time-outs"), (0..TASKS[2]).map(key).collect())
+            let pool = PgPoolOptions::new().max_connections(POOL).connect(url).await;
+            Self(pool.expect("the server is there"), (0..TASKS[2]).map(key).collect())
         })
     }
 
     fn get(&self, key: u64) -> Access<'_, Looked> {
         Box::pin(async move {
-            let connection = self.0.get().await.map_err(|error| error.to_string())?;
-            select(&connection, &self.1[usize::try_from(key).expect("few keys")]).await
+            let key = &self.1[usize::try_from(key).expect("few keys")];
+            let value = sqlx::query_scalar::<_, Vec<u8>>(SELECT).bind(key).fetch_one(&self.0).await;
+            value.map(|value| Looked::new(value.into())).map_err(|error| error.to_string())
         })
     }
 }
@@ -140,7 +127,7 @@ fn main() {
         Subject::new::<Raw>("raw", &runtime, &url, Goals::NONE),
         Subject::new::<Looks<Postgres>>("look", &runtime, &url, Goals::NONE),
         Subject::new::<Ours>("region", &runtime, &url, GOALS),
-        Subject::new::<Pooled>("pool", &runtime, &url, Goals::NONE),
+        Subject::new::<Sqlx>("sqlx", &runtime, &url, Goals::NONE),
     ];
     measure("postgres_hit", "the raw SELECT", &runtime, &subjects, None);
 }

@@ -310,8 +310,11 @@ impl Item {
     /// | over an item | that is no younger than what the holder knows: a later grant of the same token, by a claim that has arrived late, was written over a younger one |
     /// | where nothing was | it is of the holder's own sending. (If the CAS number alone tells that something has happened to the item, the same command was executed twice, and the grant is nobody's) |
     pub fn is_of(&self, number: Number, held: Held) -> bool {
-        if held.base & ADDED == 0 || number == Number::ANY {
-            return held.base <= number.cas || number == Number::ANY;
+        if number == Number::ANY {
+            return true;
+        }
+        if held.base & ADDED == 0 {
+            return held.base <= number.cas;
         }
         let has_happened = self.is_stale || held.is_marked || held.beat != held.base;
         held.added() == number.added && (number.cas == self.cas || has_happened)

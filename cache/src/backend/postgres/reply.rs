@@ -182,13 +182,8 @@ pub(super) fn is_so(rows: Vec<Row>) -> Result<bool> {
     at(&one(rows)?, 0)
 }
 
-fn refusal(why: &str) -> Result<Refusal> {
-    match why {
-        "gone" => Ok(Refusal::Gone),
-        "overtaken" => Ok(Refusal::Overtaken),
-        "voided" => Ok(Refusal::Voided),
-        _ => Err(another_dialect()),
-    }
+fn refusal(word: &str) -> Result<Refusal> {
+    Refusal::of(word).ok_or_else(another_dialect)
 }
 
 #[cfg(test)]

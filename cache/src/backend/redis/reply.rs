@@ -143,13 +143,8 @@ pub(super) fn counter(text: &[u8]) -> u64 {
     value.and_then(|value| u64::try_from(value).ok()).unwrap_or(0)
 }
 
-fn refusal(why: &str) -> Result<Refusal> {
-    match why {
-        "gone" => Ok(Refusal::Gone),
-        "overtaken" => Ok(Refusal::Overtaken),
-        "voided" => Ok(Refusal::Voided),
-        _ => Err(another_dialect()),
-    }
+fn refusal(word: &str) -> Result<Refusal> {
+    Refusal::of(word).ok_or_else(another_dialect)
 }
 
 #[cfg(test)]
