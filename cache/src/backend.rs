@@ -702,7 +702,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Returns the refusal that scripts and functions name by this word.
+    /// Returns the refusal that scripts and functions name by this word. `None`: another one.
     #[cfg(any(feature = "postgres", feature = "redis"))]
     fn of(word: &str) -> Option<Refusal> {
         match word {

@@ -11,7 +11,7 @@
 //! |---|---|
 //! | is *quiet*: fewer than [`FEW`] looks under way | is sent at once, by itself |
 //! | is *crowded*: so many, or the last batch had several looks | is added to the open batch, or opens one |
-//! | has shown large values | is sent at once, by itself |
+//! | has shown large values, or its last batch has failed | is sent at once, by itself |
 //!
 //! The client gives the replies to a request when all of them are there. Batches are therefore bounded: by a number of
 //! looks, and by the bytes that the replies are expected to have together, from the mean of the last ones.
@@ -24,7 +24,7 @@
 //! | open | a look | open, or *full* with the last look that it has room for: the next look opens another batch |
 //! | open, full | the task has yielded | *sent*: it takes no look any more, and its keys go to the client |
 //! | sent | the replies, or the failure of the request | over: each look has its own |
-//! | open, full, sent | the task is dropped, as its runtime ends | over: each look has failed |
+//! | open, full, sent | the task is dropped, as its runtime ends, or the connection [is lost](Looks::lose) | over: each look has failed |
 //!
 //! # States of a look in a batch
 //!
@@ -34,19 +34,20 @@
 //! | asked | dropped | *gone*: its key is not asked for |
 //! | sent | the reply with its number among the keys | *done* |
 //! | sent | dropped | gone: its reply is dropped |
-//! | asked, sent | the request fails, or the task is dropped | done, with the failure |
+//! | asked, sent | the request fails, the task is dropped, or the connection is lost | done, with the failure |
 //! | done | polled, or dropped | gone |
 //!
 //! A reply finds its look by the number that its key had when the batch was sent. So a look that is dropped, at
 //! whatever state, shifts no reply. The task polls no look and waits for none: a look that is not polled holds up
-//! nobody.
+//! nobody. The runtime of the connection may stand still: those who wait for it are told once the connection is taken
+//! for lost.
 //!
 //! A look is sent after it was asked, as each look: in a batch that was open then, which is closed before it is sent
 //! (G3). Looks and other requests overtake one another, which the order of nothing depends on.
 //!
 //! # Locks
 //!
-//! The mutex of the open batch, then that of its places. Wakers are called, and the task is spawned, without either.
+//! The mutex of the batches, then that of the places of one. Nobody is woken, and no task is spawned, under either.
 
 use std::mem;
 use std::ops::Range;
@@ -81,15 +82,15 @@ pub(super) trait LooksAt: Send + Sync + Sized + 'static {
         of: Self::Of,
     ) -> impl Future<Output = Result<Self::Reply, Self::Failure>> + Send;
 
-    /// Asks for some keys. A reply for each of them, in their order.
+    /// Asks for some keys. Returns one reply for each of them, in their order.
     fn look_at_all(&self, keys: Keys<Self::Of>)
     -> impl Future<Output = Result<Vec<Self::Reply>, Self::Failure>> + Send;
 
     /// The bytes of a reply.
     fn long(reply: &Self::Reply) -> usize;
 
-    /// What looks return whose request was dropped: the runtime of the connection has ended.
-    fn ended(&self) -> Self::Failure;
+    /// What looks return whose request has gone with the connection, or with the runtime of it.
+    fn lost(&self) -> Self::Failure;
 }
 
 /// Asks for the key whose text has these parts, and awaits the reply. One round trip, perhaps by one request with other
@@ -118,9 +119,16 @@ pub(super) struct Looks<C: LooksAt> {
     last: AtomicUsize,
     /// The number of looks that a batch may have.
     room: AtomicUsize,
-    open: Mutex<Option<Arc<Batch<C>>>>,
+    batches: Mutex<Batches<C>>,
     /// The runtime of the connection.
     runtime: Handle,
+}
+
+struct Batches<C: LooksAt> {
+    open: Option<Arc<Batch<C>>>,
+    /// All that are not over.
+    all: Vec<Arc<Batch<C>>>,
+    is_lost: bool,
 }
 
 /// A look that has no reply yet.
@@ -144,7 +152,7 @@ impl<C: LooksAt> Looks<C> {
             under_way: AtomicUsize::new(0),
             last: AtomicUsize::new(0),
             room: AtomicUsize::new(LARGEST),
-            open: Mutex::default(),
+            batches: Mutex::new(Batches { open: None, all: Vec::new(), is_lost: false }),
             runtime: Handle::current(),
         }
     }
@@ -165,35 +173,60 @@ impl<C: LooksAt> Looks<C> {
         self.room.store(room, Ordering::Relaxed);
     }
 
-    /// Adds a look to a batch. The second part is a batch that nobody sends yet.
-    fn add(&self, key: &[&str], of: C::Of, waker: Waker) -> (Place<C>, bool) {
-        let mut open = self.open();
+    /// Adds a look to a batch. The second part says whether nobody sends that yet. `None`: the connection is lost.
+    fn add(&self, key: &[&str], of: C::Of, waker: Waker) -> Option<(Place<C>, bool)> {
+        let mut batches = self.batches();
+        if batches.is_lost {
+            return None;
+        }
+        let open = batches.open.take();
         let is_new = open.is_none();
-        let batch = open.get_or_insert_with(|| {
-            // (As many as there were last time come again; their keys are about as long.)
+        let batch = open.unwrap_or_else(|| {
+            // As many as there were last time come again; their keys are about as long. (Relaxed: it decides what is
+            // cheaper, and nothing else.)
             let looks = self.last.load(Ordering::Relaxed).max(FEW);
             let bytes = looks * key.iter().map(|part| part.len()).sum::<usize>();
-            Arc::new(Batch::with_capacity(looks, bytes.min(BYTES)))
+            let batch = Arc::new(Batch::with_capacity(looks, bytes.min(BYTES)));
+            batches.all.push(Arc::clone(&batch));
+            batch
         });
         let at = batch.all().add(key, of, waker);
-        let place = Place { batch: Arc::clone(batch), at, is_over: false };
         // Relaxed: it decides what is cheaper, and nothing else.
-        if at + 1 >= self.room.load(Ordering::Relaxed) {
-            *open = None;
+        if at + 1 < self.room.load(Ordering::Relaxed) {
+            batches.open = Some(Arc::clone(&batch));
         }
-        (place, is_new)
+        Some((Place { batch, at, is_over: false }, is_new))
     }
 
     /// No look is added to the batch any more.
     fn close(&self, batch: &Arc<Batch<C>>) {
-        let mut open = self.open();
-        if open.as_ref().is_some_and(|open| Arc::ptr_eq(open, batch)) {
-            *open = None;
+        let mut batches = self.batches();
+        if batches.open.as_ref().is_some_and(|open| Arc::ptr_eq(open, batch)) {
+            batches.open = None;
         }
     }
 
-    fn open(&self) -> MutexGuard<'_, Option<Arc<Batch<C>>>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The batch is over.
+    fn end(&self, batch: &Arc<Batch<C>>) {
+        self.close(batch);
+        self.batches().all.retain(|other| !Arc::ptr_eq(other, batch));
+    }
+
+    /// The connection is lost: all looks of batches fail, now and from now on.
+    pub(super) fn lose(&self, failure: impl Fn() -> C::Failure) {
+        let all = {
+            let mut batches = self.batches();
+            batches.is_lost = true;
+            batches.open = None;
+            mem::take(&mut batches.all)
+        };
+        for batch in all {
+            batch.fail(&failure);
+        }
+    }
+
+    fn batches(&self) -> MutexGuard<'_, Batches<C>> {
+        self.batches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -257,28 +290,29 @@ impl<C: LooksAt> Batch<C> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the keys that are to be asked for, and the looks that they belong to.
+    /// Returns the keys that are to be asked for, and the places of their looks.
     fn send(&self) -> (Keys<C::Of>, Vec<usize>) {
         let mut all = self.all();
         let All { keys, looks } = &mut *all;
         let mut sent = Keys { text: mem::take(&mut keys.text), keys: mem::take(&mut keys.keys) };
-        let (mut of, mut at) = (Vec::with_capacity(looks.len()), 0);
+        let (mut places, mut at) = (Vec::with_capacity(looks.len()), 0);
         sent.keys.retain(|_| {
             let (look, place) = (&mut looks[at], at);
             at += 1;
             let State::Asked(waker) = mem::replace(look, State::Gone) else { return false };
             *look = State::Sent(waker);
-            of.push(place);
+            places.push(place);
             true
         });
-        (sent, of)
+        (sent, places)
     }
 
     /// Gives each look its reply.
-    fn reply(&self, of: &[usize], replies: Vec<C::Reply>) {
-        let mut wakers = Vec::with_capacity(of.len());
+    fn reply(&self, places: &[usize], replies: Vec<C::Reply>) {
+        debug_assert_eq!(replies.len(), places.len());
+        let mut wakers = Vec::with_capacity(places.len());
         let mut all = self.all();
-        for (at, reply) in of.iter().zip(replies) {
+        for (at, reply) in places.iter().zip(replies) {
             if let State::Sent(_) = &all.looks[*at]
                 && let State::Sent(waker) = mem::replace(&mut all.looks[*at], State::Done(Ok(reply)))
             {
@@ -361,7 +395,9 @@ impl<C: LooksAt<Of: Unpin>> Future for Gathered<'_, C> {
             return place.poll(cx);
         }
         let looks = self.connection.looks();
-        let (place, is_new) = looks.add(self.key, self.of, cx.waker().clone());
+        let Some((place, is_new)) = looks.add(self.key, self.of, cx.waker().clone()) else {
+            return Poll::Ready(Err(self.connection.lost()));
+        };
         if is_new {
             let sending = Sending { connection: Arc::clone(self.connection), batch: Arc::clone(&place.batch) };
             // A runtime that has ended drops it, and that wakes this look.
@@ -384,26 +420,30 @@ impl<C: LooksAt> Sending<C> {
         tokio::task::yield_now().await;
         let looks = self.connection.looks();
         looks.close(&self.batch);
-        let (keys, of) = self.batch.send();
+        let (keys, places) = self.batch.send();
         // Relaxed: it decides what is cheaper, and nothing else.
-        looks.last.store(of.len(), Ordering::Relaxed);
-        if of.is_empty() {
+        looks.last.store(places.len(), Ordering::Relaxed);
+        if places.is_empty() {
             return;
         }
         // (In a box: a task is moved when it is spawned.)
         match Box::pin(self.connection.look_at_all(keys)).await {
             Ok(replies) => {
                 looks.replied(replies.len(), replies.iter().map(C::long).sum());
-                self.batch.reply(&of, replies);
+                self.batch.reply(&places, replies);
             }
-            Err(failure) => self.batch.fail(|| failure.clone()),
+            Err(failure) => {
+                // It may have been too much at once. Relaxed: as above.
+                looks.room.store(1, Ordering::Relaxed);
+                self.batch.fail(|| failure.clone());
+            }
         }
     }
 }
 
 impl<C: LooksAt> Drop for Sending<C> {
     fn drop(&mut self) {
-        self.connection.looks().close(&self.batch);
-        self.batch.fail(|| self.connection.ended());
+        self.connection.looks().end(&self.batch);
+        self.batch.fail(|| self.connection.lost());
     }
 }

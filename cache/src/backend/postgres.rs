@@ -173,11 +173,11 @@
 //! # Round trips
 //!
 //! A look, a claim, a renewal, a publication, an end, a change and a count are one round trip each, and one
-//! transaction. A look of many keys is one statement, and so are the looks of many tasks at the same moment, which
-//! [`gather`](super::gather) makes one of. The statements are prepared when the connection is made. A look that finds
-//! an entry that is over, and was not culled yet, deletes it by a second one, on the connection of claims: a clock that
-//! is set back does not bring it back (G6). The look does not wait for that connection to be made, and for the deletion
-//! for [`BURIAL`] at most (G11).
+//! transaction. A look of many keys is one statement, and [`gather`](super::gather) makes one of what many tasks ask at
+//! the same moment. The statements are prepared when the connection is made. A look that finds an entry that is over,
+//! and was not culled yet, deletes it by a second one, on the connection of claims: a clock that is set back does not
+//! bring it back (G6). The look does not wait for that connection to be made, and for the deletion for [`BURIAL`] at
+//! most (G11).
 //!
 //! # What kill -9, a restart and a failover cost
 //!

@@ -39,8 +39,8 @@
 //! | count | the sum is within its bounds | `INCRBY`, or `SET PX` |
 //!
 //! A look is a plain `GET`, which sees the entry alone. So a look tells nothing of grant and pause, and an access that
-//! would create asks by its claim. Where many tasks ask, [`gather`](super::gather) makes one request of what they ask at the
-//! same moment: an `MGET`, or on a Cluster so many `GET`s in one write.
+//! would create asks by its claim. Where many tasks ask, [`gather`](super::gather) makes one request of what they ask
+//! at the same moment: an `MGET`, or on a Cluster so many `GET`s in one write.
 //!
 //! A grant counts in its own life alone: each script is given the life that the server had when the connection was
 //! made, and a grant of another life is taken for none. The life is a hash of the server's run and of the history of

@@ -83,15 +83,16 @@
 //!
 //! # What it costs
 //!
-//! A hit is one prepared `SELECT` by primary key; what many tasks of the process look at in one moment is one statement.
-//! A creation is three round trips. A process has three connections: for looks (one for each runtime), for claims, for
-//! changes; and a fourth one once it waits for another process, or is to tell one. Each of them is a process of the
-//! server: mind `max_connections`.
+//! A hit is one prepared `SELECT` by primary key; what many tasks look at in one moment is one statement, for up to 64
+//! keys. A creation is three round trips. A process has three connections: for looks (one for each runtime), for
+//! claims, for changes; and a fourth one once it waits for another process, or is to tell one. Each of them is a
+//! process of the server: mind `max_connections`.
 //!
-//! Measured on two cores, with values of 100 bytes: a hit takes 1.1 times as long as a prepared `SELECT` of one column by
-//! the raw client with one task, and 0.9 and 0.5 times with 16 and with 256 tasks that have a key each. By sqlx, with a
-//! pool of 8 connections, the same `SELECT` takes 1.4, 2.9 and 4 times as long as by the raw client. A waiter of another
-//! process returns 1.6 ms after the creator has ended, in the median. `benches/servers` in the repository measures this.
+//! Measured on two cores, with values of 100 bytes: a hit takes 1.1 times as long as a prepared `SELECT` of one column
+//! by the raw client with one task, and 0.9 and 0.5 times with 16 and with 256 tasks that have a key each. By sqlx, with
+//! a pool of 8 connections that are asked whether they are alive before each use, as by default, the same `SELECT`
+//! takes 1.4, 2.9 and 4 times as long as by the raw client. A waiter of another process returns 1.6 ms after the
+//! creation has ended, in the median. `benches/servers` in the repository measures this.
 //!
 //! # Within your own transactions
 //!

@@ -70,8 +70,8 @@
 //! once it waits; on a Cluster, each of them for each server.
 //!
 //! Measured on two cores, beside the raw client on the same server (values of 100 bytes, the codec for bytes): a hit
-//! takes 1.0 to 1.1 times as long as a `GET` with one task, and 1.1 and 0.9 times with 16 and with 256 tasks that have a
-//! key each. (On a Cluster the looks of one moment are so many `GET`s: on a server alone those took 1.3 and 1.4 times
+//! takes 1.0 to 1.1 times as long as a `GET` with one task, and 1.1 and 0.9 times with 16 and with 256 tasks that have
+//! a key each. (On a Cluster the looks of one moment are so many `GET`s: on a server alone those took 1.3 and 1.4 times
 //! as long.) A waiter of another process returns 0.6 to 0.8 ms after the publication. Of 8 processes whose 256 tasks
 //! wait for one key, the median returns after 2 ms. `benches/servers` in the repository measures this, beside other
 //! caches.

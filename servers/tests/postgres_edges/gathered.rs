@@ -1,7 +1,7 @@
 //! Looks that are asked at the same moment, and sent as one statement.
 
 use crate::gathering::{self, begin, named, settle, store, value};
-use crate::kit::{backend, connected, look, server};
+use crate::kit::{backend, connected, look, server, until};
 use dogpile_cache::backend::{Backend, BackendErrorKind, Change, Entry, Postgres};
 use dogpile_cache::codec::{Format, Shape};
 use dogpile_servers::{Direction, Proxy};
@@ -11,7 +11,18 @@ use std::time::Duration;
 #[tokio::test]
 async fn each_look_has_its_own_reply_however_many_are_asked_at_once() {
     let server = server().await;
-    gathering::each_look_has_its_own_reply(backend(&server).await).await;
+    let postgres = backend(&server).await;
+    gathering::each_look_has_its_own_reply(Arc::clone(&postgres)).await;
+    // Many were one statement. (A heartbeat may come behind it.)
+    let asked_last = "SELECT count(*) FROM pg_stat_activity
+        WHERE application_name = 'dogpile-cache' AND query LIKE '%WITH ORDINALITY%'";
+    until(async || {
+        for asked in begin(&postgres, 40).await {
+            asked.is_own().await;
+        }
+        server.sql(asked_last).unwrap() == "1"
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -47,25 +58,89 @@ fn looks_whose_runtime_has_ended_fail() {
     gathering::looks_whose_runtime_has_ended_fail(async || backend(&server).await);
 }
 
-/// What is missing, over, or of another shape takes nothing from the other looks, and what is over is deleted, alone.
+/// What is missing or over takes nothing from the other looks, and what is over is deleted, alone. (The first looks are
+/// asked for by themselves.)
 #[tokio::test]
 async fn each_key_of_a_batch_is_judged_by_itself() {
     let server = server().await;
     let postgres = backend(&server).await;
     store(&*postgres, 40).await;
-    server.sql("UPDATE dogpile.entry SET expires = clock_timestamp() WHERE place = 'edge:n3'").unwrap();
-    server.sql("DELETE FROM dogpile.entry WHERE place = 'edge:n20'").unwrap();
-    let other = named(21).in_shape(Shape { schema: 1, format: Format::MESSAGE_PACK });
-    let entry = Entry { bytes: "other".into(), lifetime: Some(Duration::from_secs(600)) };
-    postgres.change(&other, Change::Set { entry, void_pause: Duration::ZERO }).await.unwrap();
+    server.sql("UPDATE dogpile.entry SET expires = clock_timestamp() WHERE place IN ('edge:n1', 'edge:n10')").unwrap();
+    server.sql("DELETE FROM dogpile.entry WHERE place IN ('edge:n2', 'edge:n20')").unwrap();
     for asked in begin(&postgres, 40).await {
         match asked.number {
-            3 | 20 => assert_eq!(asked.outcome().await.unwrap().entry, None),
+            1 | 2 | 10 | 20 => assert_eq!(asked.outcome().await.unwrap().entry, None),
             _ => asked.is_own().await,
         }
     }
-    assert_eq!(look(&postgres, &other).await.entry.as_deref(), Some(&b"other"[..]));
-    assert_eq!(server.sql("SELECT count(*) FROM dogpile.entry").unwrap(), "39");
+    until(async || server.sql("SELECT count(*) FROM dogpile.entry").unwrap() == "36").await;
+}
+
+/// Keys of two shapes, in turn.
+#[tokio::test]
+async fn each_key_of_a_batch_has_its_own_shape() {
+    let server = server().await;
+    let postgres = backend(&server).await;
+    store(&*postgres, 40).await;
+    let other = |number| named(number).in_shape(Shape { schema: 1, format: Format::JSON });
+    for number in (0..40).step_by(2) {
+        let entry = Entry { bytes: format!("other {number}").into(), lifetime: Some(Duration::from_secs(600)) };
+        postgres.change(&other(number), Change::Set { entry, void_pause: Duration::ZERO }).await.unwrap();
+    }
+    let looks = (0..40).map(|number| {
+        let (key, postgres) = (if number % 2 == 0 { other(number) } else { named(number) }, Arc::clone(&postgres));
+        tokio::spawn(async move { look(&postgres, &key).await.entry })
+    });
+    for (number, look) in looks.collect::<Vec<_>>().into_iter().enumerate() {
+        let expected = if number % 2 == 0 { format!("other {number}") } else { value(number) };
+        assert_eq!(look.await.unwrap().as_deref(), Some(expected.as_bytes()), "{number}");
+    }
+}
+
+/// An error of the statement is that of each look; the next ones go by themselves, until one has been answered.
+#[tokio::test]
+async fn an_error_of_a_batch_is_that_of_each_look_and_the_connection_is_kept() {
+    let server = server().await;
+    let owner = backend(&server).await;
+    store(&*owner, 40).await;
+    server.sql("CREATE ROLE reader LOGIN; GRANT USAGE ON SCHEMA dogpile TO reader").unwrap();
+    server.sql("GRANT SELECT ON ALL TABLES IN SCHEMA dogpile TO reader").unwrap();
+    let postgres = Arc::new(Postgres::connect(&server.url_of("reader")).await.unwrap());
+    let sessions = || server.sql("SELECT min(pid) FROM pg_stat_activity WHERE usename = 'reader'").unwrap();
+    let session = sessions();
+    for _ in 0..3 {
+        server.sql("REVOKE SELECT ON dogpile.entry FROM reader").unwrap();
+        for asked in begin(&postgres, 40).await {
+            let number = asked.number;
+            let error = asked.outcome().await.expect_err("an error");
+            assert_eq!(error.kind(), BackendErrorKind::Refused, "{number}: {error:?}");
+        }
+        server.sql("GRANT SELECT ON dogpile.entry TO reader").unwrap();
+        for asked in begin(&postgres, 40).await {
+            asked.is_own().await;
+        }
+    }
+    assert_eq!(sessions(), session);
+}
+
+/// Their runtime has the connection, and stands still. The keeper finds that it is dead.
+#[test]
+fn looks_whose_runtime_stands_still_are_told_of_the_death() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (still, other) = (runtime(), runtime());
+    let (_server, asked) = still.block_on(async {
+        let server = server().await;
+        let postgres = backend(&server).await;
+        (server, begin(&postgres, 40).await)
+    });
+    other.block_on(async {
+        for asked in asked {
+            let number = asked.number;
+            let error = asked.outcome().await.expect_err("an error");
+            assert_eq!(error.kind(), BackendErrorKind::InDoubt, "{number}: {error:?}");
+        }
+    });
+    drop(still);
 }
 
 #[tokio::test]

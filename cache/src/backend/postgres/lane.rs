@@ -175,6 +175,7 @@ impl Lanes {
         lanes.retain(|(known, _)| *known != of);
         let link = opened?;
         let shows = self.shown().take(link.life, turns);
+        let mut former = Vec::new();
         match shows {
             Shows::TheSame => {}
             // Before anybody can have the new one. (What a death does to the signals takes a lane by a task alone.)
@@ -182,6 +183,7 @@ impl Lanes {
                 for (_, lane) in lanes.iter() {
                     if let Lane::Open(other) = lane {
                         other.die();
+                        former.push(Arc::clone(other));
                     }
                 }
             }
@@ -191,6 +193,10 @@ impl Lanes {
             }
         }
         lanes.push((of, Lane::Open(Arc::clone(&link))));
+        drop(lanes);
+        for link in former {
+            link.lose();
+        }
         Ok(link)
     }
 

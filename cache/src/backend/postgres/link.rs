@@ -237,6 +237,12 @@ impl Link {
         self.end.die();
     }
 
+    /// The same; its looks are told, whose runtime may stand still.
+    pub(super) fn lose(&self) {
+        self.die();
+        self.looks.lose(|| self.lost());
+    }
+
     /// Returns whether a call is of the connection's purpose.
     fn knows(&self, call: Call) -> bool {
         self.statements.iter().any(|(known, _)| *known == call)
@@ -282,7 +288,7 @@ impl Link {
     }
 }
 
-/// A batch is one statement, which fails as one.
+/// A batch is one statement, which fails as one, and has one [time-out](TIMEOUT): after that looks go by themselves.
 impl LooksAt for Link {
     type Of = (i64, i16);
     type Reply = Looked;
@@ -306,16 +312,16 @@ impl LooksAt for Link {
         if rows.len() != places.len() {
             return Err(Failure::Backend(another_dialect()));
         }
-        rows.iter().map(|row| reply::look(row, self.life).map_err(Failure::Backend)).collect()
+        // (Each row goes once its value is copied.)
+        rows.into_iter().map(|row| reply::look(&row, self.life).map_err(Failure::Backend)).collect()
     }
 
     fn long((look, _): &Looked) -> usize {
         look.entry.as_ref().map_or(0, Bytes::len)
     }
 
-    fn ended(&self) -> Failure {
-        let why = "the runtime of the connection has ended";
-        Failure::Broken(BackendError::new(BackendErrorKind::InDoubt).caused_by(why))
+    fn lost(&self) -> Failure {
+        Failure::Broken(BackendError::new(BackendErrorKind::InDoubt).caused_by("the connection was lost"))
     }
 }
 
@@ -365,7 +371,7 @@ async fn beat(link: Weak<Link>) {
             // (An error of the statement alone is an answer, too.)
             Some(Ok(()) | Err(Failure::Backend(_))) => {}
             // What has broken it is another life, or its end.
-            Some(Err(Failure::Broken(_))) | None => return link.die(),
+            Some(Err(Failure::Broken(_))) | None => return link.lose(),
         }
     }
 }

@@ -194,6 +194,12 @@ impl Link {
         self.end.die();
     }
 
+    /// The same; its looks are told, whose runtime may stand still.
+    pub(super) fn lose(&self) {
+        self.die();
+        self.looks.lose(|| self.lost());
+    }
+
     /// Asks, and awaits the reply. One round trip; two, once, for a script that the server does not know yet.
     pub(super) async fn ask(self: &Arc<Self>, request: &Request, is_asking: bool) -> Result<Value, Failure> {
         if let Request::Look(key) = request
@@ -351,8 +357,8 @@ impl LooksAt for Link {
         if let Value::BulkString(text) = &reply.text { text.len() } else { 0 }
     }
 
-    fn ended(&self) -> Failure {
-        self.broken(BackendError::new(BackendErrorKind::InDoubt).caused_by("the runtime of the connection has ended"))
+    fn lost(&self) -> Failure {
+        self.broken(BackendError::new(BackendErrorKind::InDoubt).caused_by("the connection was lost"))
     }
 }
 
@@ -385,7 +391,7 @@ async fn beat(beating: Beating, keeper: Handle) {
             sleep(&keeper, ANSWER).await;
         };
         if !matches!(unless(link.check(), twice).await, Some(Ok(()))) {
-            return link.die();
+            return link.lose();
         }
     }
 }

@@ -146,11 +146,13 @@ impl Node {
 
     /// Closes the connections to other addresses than this one: there is the primary now.
     pub(super) fn leave_all_but(&self, at: &ConnectionAddr) {
-        for (_, lane) in self.lanes().clone() {
+        // (A copy: whoever is woken may ask for a connection.)
+        let lanes = self.lanes().clone();
+        for (_, lane) in lanes {
             if let Lane::Open(link) = lane
                 && link.at != *at
             {
-                link.die();
+                link.lose();
             }
         }
     }
