@@ -146,7 +146,7 @@ impl Node {
 
     /// Closes the connections to other addresses than this one: there is the primary now.
     pub(super) fn leave_all_but(&self, at: &ConnectionAddr) {
-        // (A copy: whoever is woken may ask for a connection.)
+        // (A copy: a task that is woken may ask for a connection.)
         let lanes = self.lanes().clone();
         for (_, lane) in lanes {
             if let Lane::Open(link) = lane
