@@ -31,7 +31,7 @@ impl Asked {
     }
 
     /// Awaits what the look has found: the value of its own number.
-    pub async fn is_own(self) {
+    pub async fn finds_its_own(self) {
         let number = self.number;
         assert_own(number, &self.outcome().await);
     }
@@ -91,7 +91,7 @@ pub async fn each_look_has_its_own_reply<B: Backend + 'static>(backend: Arc<B>) 
     store(&*backend, 300).await;
     for count in [1, 2, 5, 6, 64, 68, 69, 300] {
         for asked in begin(&backend, count).await {
-            asked.is_own().await;
+            asked.finds_its_own().await;
         }
     }
 }
@@ -130,7 +130,7 @@ pub async fn a_dropped_look_shifts_no_reply<B: Backend + 'static>(backend: Arc<B
         }
         random.shuffle(&mut asked);
         for asked in asked {
-            asked.is_own().await;
+            asked.finds_its_own().await;
         }
     }
 }
@@ -149,7 +149,7 @@ pub async fn a_look_dropped_at_the_server_shifts_no_reply<B: Backend + 'static>(
         asked.retain(|asked| asked.number % 3 != round % 3);
         go_on();
         for asked in asked {
-            asked.is_own().await;
+            asked.finds_its_own().await;
         }
     }
 }
@@ -159,13 +159,13 @@ pub async fn a_look_that_is_not_polled_holds_up_nobody<B: Backend + 'static>(bac
     store(&*backend, 200).await;
     let mut asked = begin(&backend, 200).await;
     for asked in asked.drain(1..).filter(|asked| asked.number % 5 == 0).collect::<Vec<_>>() {
-        asked.is_own().await;
+        asked.finds_its_own().await;
     }
     let mut asked = begin(&backend, 200).await;
-    asked.pop().unwrap().is_own().await;
+    asked.pop().unwrap().finds_its_own().await;
     // Nor are the others lost.
     for asked in asked {
-        asked.is_own().await;
+        asked.finds_its_own().await;
     }
 }
 

@@ -18,7 +18,7 @@ async fn each_look_has_its_own_reply_however_many_are_asked_at_once() {
         WHERE application_name = 'dogpile-cache' AND query LIKE '%WITH ORDINALITY%'";
     until(async || {
         for asked in begin(&postgres, 40).await {
-            asked.is_own().await;
+            asked.finds_its_own().await;
         }
         server.sql(asked_last).unwrap() == "1"
     })
@@ -70,7 +70,7 @@ async fn each_key_of_a_batch_is_judged_by_itself() {
     for asked in begin(&postgres, 40).await {
         match asked.number {
             1 | 2 | 10 | 20 => assert_eq!(asked.outcome().await.unwrap().entry, None),
-            _ => asked.is_own().await,
+            _ => asked.finds_its_own().await,
         }
     }
     until(async || server.sql("SELECT count(*) FROM dogpile.entry").unwrap() == "36").await;
@@ -117,7 +117,7 @@ async fn an_error_of_a_batch_is_that_of_each_look_and_the_connection_is_kept() {
         }
         server.sql("GRANT SELECT ON dogpile.entry TO reader").unwrap();
         for asked in begin(&postgres, 40).await {
-            asked.is_own().await;
+            asked.finds_its_own().await;
         }
     }
     assert_eq!(sessions(), session);
@@ -163,7 +163,7 @@ async fn looks_whose_connection_is_lost_are_in_doubt_and_the_next_ones_work() {
         proxy.normal();
         connected(&postgres).await;
         for asked in begin(&postgres, 40).await {
-            asked.is_own().await;
+            asked.finds_its_own().await;
         }
     }
     assert_eq!(look(&postgres, &named(7)).await.entry.as_deref(), Some(value(7).as_bytes()));

@@ -62,7 +62,7 @@ async fn an_error_that_is_answered_to_a_look_is_that_of_this_look() {
             1 => Reply::error("NOPERM this user has no permissions to access one of the keys used as arguments"),
             2 => Reply::Value(Value::Nil),
             3 => Reply::error("CLUSTERDOWN The cluster is down"),
-            _ => Reply::Value(Value::bulk(&value(number))),
+            _ => Reply::Value(Value::bulk(value(number))),
         }
     })
     .unwrap();
@@ -145,7 +145,7 @@ async fn looks_whose_connection_is_lost_are_in_doubt_and_the_next_ones_work() {
         proxy.normal();
         connected(&redis).await;
         for asked in begin(&redis, 40).await {
-            asked.is_own().await;
+            asked.finds_its_own().await;
         }
     }
 }
